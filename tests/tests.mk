@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Packages, the Dom0 image and everything that runs: see the targets' comments in the Makefile's head.
+
+# $(PKGS)/list changes only when the boot packages of tests/packages do, so that a new host package
+# or a fresh time stamp does not fetch again.
+$(PKGS)/list: FORCE
+	@mkdir -p $(@D)
+	@grep '^boot ' tests/packages | cmp -s - $@ || grep '^boot ' tests/packages >$@
+
+$(PKGS)/ready: $(PKGS)/list
+	tests/rig/deps.sh boot $(PKGS)
+	touch $@
+
+.PHONY: FORCE
+FORCE:
+
+deps:
+	@tests/rig/deps.sh host
+	@$(MAKE) --no-print-directory -s $(PKGS)/ready
+
+print-kernel: $(PKGS)/ready
+	@ls $(PKGS)/root/boot/vmlinuz-*-amd64
