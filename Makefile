@@ -53,6 +53,7 @@ COVERAGE_DIRS :=
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.SECONDEXPANSION:
 
 PARTS := hypervisor dom0-tools pv-frontends xenstore-schema tests
 -include $(foreach part,$(PARTS),$(part)/$(part).mk)

@@ -21,3 +21,14 @@ deps:
 
 print-kernel: $(PKGS)/ready
 	@ls $(PKGS)/root/boot/vmlinuz-*-amd64
+
+# ---- build/dom0.img
+
+DOM0_PARTS = $(foreach item,$(DOM0_FILES),$(firstword $(subst :, ,$(item))))
+
+$(B)/dom0.img: tests/image/mkimage.py tests/image/dom0.list $(wildcard tests/image/etc/*) \
+               $(PKGS)/ready $$(DOM0_PARTS)
+	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/dom0.list \
+	    $(addprefix --add ,$(DOM0_FILES)) --output $@
+
+ALL_TARGETS += $(B)/dom0.img

@@ -52,7 +52,7 @@ install_host()
 {
     missing=$(missing_host)
     [ -z "$missing" ] && return
-    echo "deps: installing $missing"
+    echo "deps: installing $missing" >&2
     update_lists
     # shellcheck disable=SC2086
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
@@ -84,7 +84,7 @@ fetch_boot()
     if ! apt-cache show $(want boot) >/dev/null 2>&1; then
         update_lists
     fi
-    echo "deps: fetching what boots (kernel, Xen, Dom0's programs) into $dir"
+    echo "deps: fetching what boots (kernel, Xen, Dom0's programs) into $dir" >&2
     cd "$dir/debs"
     # shellcheck disable=SC2046
     if ! apt-get -qq -o APT::Sandbox::User=root download $(boot_packages); then
