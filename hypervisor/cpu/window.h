@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * window.h - this CPU's view of the current vCPU's GDT and LDT
+ *
+ * Sixteen pages of GDT (14 guest frames, page 14 ours) and sixteen of LDT at fixed addresses per physical CPU.
+ */
+#ifndef PARAVANE_WINDOW_H
+#define PARAVANE_WINDOW_H
+
+#include "domain/domain.h"
+
+/* Map current's GDT frames (and forget its LDT pages) on this CPU, flush, reload GDTR/LDTR. For @v == current. */
+void window_load_gdt(struct vcpu *v);
+/* Set or clear LDT page @idx of the window (MFN_INVALID clears); flushes its translation. */
+void window_set_ldt_page(unsigned idx, mfn_t m);
+mfn_t window_ldt_page(unsigned idx);
+/* LLDT with @entries (0: null). */
+void window_load_ldt(unsigned entries);
+
+#endif

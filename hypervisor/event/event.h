@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * event.h - event channels, the virtual interrupts of PV guests
+ *
+ * ABI: event_channel.h, 2-level. Ports are allocated in chunks that never move; validity only grows. The pending
+ * word, selector and upcall flags are shared with the guest: what it does to them harms only itself.
+ */
+#ifndef PARAVANE_EVENT_H
+#define PARAVANE_EVENT_H
+
+#include <xen/event_channel.h>
+
+#include "domain/domain.h"
+
+int evtchn_domain_create(struct domain *d, unsigned max_port);
+/* Close every port; -ERESTART when preempted. */
+int evtchn_domain_relinquish(struct domain *d);
+void evtchn_domain_destroy(struct domain *d);
+
+/* Raise VIRQ @virq: on @v (per-vCPU ones), or on whoever bound the global one in @d. Any context. */
+void virq_send_vcpu(struct vcpu *v, unsigned virq);
+void virq_send_global(struct domain *d, unsigned virq);
+/* Raise a pirq's event (irq/, interrupt context). False: not bound. */
+bool evtchn_send_pirq(struct domain *d, unsigned port);
+
+/* Is an event deliverable to @v now (pending and not masked)? For block, preemption and the exit path. */
+static inline bool vcpu_event_deliverable(const struct vcpu *v)
+{
+    return READ_ONCE(v->info->evtchn_upcall_pending) && !READ_ONCE(v->info->evtchn_upcall_mask);
+}
+/* All selector bits and the upcall flag: after the guest moved its vcpu_info (abi-map pitfall 10). */
+void evtchn_force_scan(struct vcpu *v);
+/* Is @port pending in @d's 2-level bitmap? @port is valid. */
+bool evtchn_port_pending(struct domain *d, unsigned port);
+bool evtchn_port_valid(struct domain *d, unsigned port);
+
+/* Operations, arguments already copied in and looked up. 0 or -errno as abi-map 2.11. */
+int evtchn_alloc_unbound(struct domain *d, domid_t remote, uint32_t *port);
+int evtchn_bind_interdomain(struct domain *ld, struct domain *rd, uint32_t rport, uint32_t *lport);
+int evtchn_bind_virq(struct domain *d, unsigned virq, unsigned vcpu, uint32_t *port);
+int evtchn_bind_ipi(struct domain *d, unsigned vcpu, uint32_t *port);
+int evtchn_bind_pirq(struct domain *d, unsigned pirq, uint32_t flags, uint32_t *port);
+int evtchn_close(struct domain *d, uint32_t port);
+int evtchn_send(struct domain *d, uint32_t port);
+int evtchn_status(struct domain *d, struct evtchn_status *st);
+int evtchn_bind_vcpu(struct domain *d, uint32_t port, unsigned vcpu);
+int evtchn_unmask(struct domain *d, uint32_t port);
+int evtchn_reset(struct domain *d);         /* -ERESTART possible */
+
+void evtchn_dump(struct domain *d);
+void evtchn_audit(struct domain *d);
+
+#endif

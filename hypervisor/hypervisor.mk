@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The hypervisor: one metal image, and the same portable sources as a host library for tests and fuzzers.
+
+HV_BUILD := $(B)/hypervisor
+
+# Folders whose code never touches the machine but through machine.h; compiled twice. Files named *_metal.c or
+# *.S are for the machine only. cpu/ and boot/ hold a few portable files, listed here.
+HV_PORTABLE_DIRS := lib mm domain sched time event grant irq hypercall dom0 emul
+HV_PORTABLE := $(filter-out %_metal.c,$(foreach d,$(HV_PORTABLE_DIRS),$(wildcard hypervisor/$(d)/*.c))) \
+	$(wildcard hypervisor/cpu/cpuid_policy*.c hypervisor/boot/acpi*.c hypervisor/boot/cmdline.c)
+HV_METAL := $(filter-out $(HV_PORTABLE),$(foreach d,$(HV_PORTABLE_DIRS) boot entry cpu console,$(wildcard hypervisor/$(d)/*.c)) \
+	$(wildcard hypervisor/lib/metal/*.c))
+HV_METAL := $(filter-out hypervisor/entry/asm_offsets.c,$(HV_METAL))
+HV_ASM := $(foreach d,boot entry cpu,$(wildcard hypervisor/$(d)/*.S))
+
+HV_WARN := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wcast-qual -Wconversion -Wmissing-prototypes \
+	-Wimplicit-fallthrough -Wstrict-prototypes -Wno-error=unused-but-set-variable
+HV_CPP := -Ihypervisor -Ihypervisor/include -D__XEN_TOOLS__
+HV_TYPES := -include hypervisor/include/types.h
+HV_CFLAGS := -std=gnu11 -O2 -g -MMD -MP $(HV_WARN) $(HV_CPP) $(HV_TYPES) -Ihypervisor/lib/metal -I$(HV_BUILD)/gen \
+	-ffreestanding -fpie -fvisibility=hidden -fno-plt -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+	-fno-strict-aliasing -fno-common -fcf-protection=none -fno-asynchronous-unwind-tables -fno-jump-tables \
+	-fno-tree-vectorize -Wframe-larger-than=2048
+
+HV_OBJS := $(patsubst hypervisor/%.c,$(HV_BUILD)/%.o,$(HV_PORTABLE) $(HV_METAL)) \
+	$(patsubst hypervisor/%.S,$(HV_BUILD)/%.S.o,$(HV_ASM))
+
+ALL_TARGETS += $(B)/paravane
+
+# Boot-only decoders of the kernel's payload: Debian's static libraries (xz, zstd, zlib), fed by dom0/.
+HV_LIBS ?=
+
+$(HV_BUILD)/gen/asm_offsets.h: hypervisor/entry/asm_offsets.c
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -MMD -MP,$(HV_CFLAGS)) -MMD -MP -MT $@ -MF $(@:.h=.d) -S -o $(@:.h=.s) $<
+	sed -n 's/^->\([A-Z0-9a-z_]*\) \$$*\(-\{0,1\}[0-9]*\).*/#define \1 \2/p' $(@:.h=.s) > $@
+
+$(HV_BUILD)/%.o: hypervisor/%.c
+	@mkdir -p $(@D)
+	$(CC) $(HV_CFLAGS) -c -o $@ $<
+
+$(HV_BUILD)/%.S.o: hypervisor/%.S $(HV_BUILD)/gen/asm_offsets.h
+	@mkdir -p $(@D)
+	$(CC) -g -MMD -MP $(HV_CPP) -I$(HV_BUILD)/gen -D__ASSEMBLY__ -c -o $@ $<
+
+$(B)/paravane.elf: $(HV_OBJS) hypervisor/hypervisor.lds
+	$(LD) -nostdlib -static -no-pie -z noexecstack -z max-page-size=4096 --build-id=none -T hypervisor/hypervisor.lds \
+		-o $@ $(HV_OBJS) $(HV_LIBS)
+
+# A flat image: both multiboot headers carry load addresses, so QEMU and GRUB need no ELF.
+$(B)/paravane: $(B)/paravane.elf
+	objcopy -O binary $< $@
+
+# ---- the same code on the host ----
+
+HV_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+HV_HOST_CFLAGS := -std=gnu11 -O1 -g -MMD -MP $(HV_WARN) $(HV_CPP) $(HV_TYPES) -fno-strict-aliasing -fno-omit-frame-pointer -pthread
+
+HV_HOST_OBJS := $(patsubst %.c,$(HV_BUILD)/host/%.o,$(HV_PORTABLE) $(wildcard tests/fakes/*.c))
+HV_FUZZ_OBJS := $(patsubst %.c,$(HV_BUILD)/fuzz/%.o,$(HV_PORTABLE) $(wildcard tests/fakes/*.c))
+
+$(HV_BUILD)/host/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(HV_HOST_CFLAGS) -Itests/fakes $(HV_SAN) -c -o $@ $<
+
+$(HV_BUILD)/libhv_host.a: $(HV_HOST_OBJS)
+	rm -f $@ && ar rcs $@ $^
+
+HV_UNIT := $(patsubst tests/unit/hypervisor/%.c,$(B)/unit/hypervisor/%,$(wildcard tests/unit/hypervisor/*_test.c))
+UNIT_TESTS += $(HV_UNIT)
+
+$(B)/unit/hypervisor/%: $(HV_BUILD)/host/tests/unit/hypervisor/%.o $(HV_BUILD)/libhv_host.a
+	@mkdir -p $(@D)
+	$(CC) $(HV_SAN) -pthread -o $@ $^ $(HV_HOST_LIBS) -lcunit
+
+# libFuzzer targets: tests/fuzz/hypervisor/<name>_fuzz.c
+HV_FUZZ := $(patsubst tests/fuzz/hypervisor/%.c,$(B)/fuzz/hypervisor/%,$(wildcard tests/fuzz/hypervisor/*_fuzz.c))
+FUZZ_TARGETS += $(HV_FUZZ)
+
+$(HV_BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	clang-14 $(HV_HOST_CFLAGS) -Wno-unknown-warning-option -Wno-gnu-folding-constant -Wno-implicit-int-conversion -Wno-sign-conversion -Itests/fakes \
+		-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -c -o $@ $<
+
+$(B)/fuzz/hypervisor/%: $(HV_BUILD)/fuzz/tests/fuzz/hypervisor/%.o $(HV_FUZZ_OBJS)
+	@mkdir -p $(@D)
+	clang-14 -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(HV_HOST_LIBS)
+
+.SECONDARY:
+-include $(HV_OBJS:.o=.d) $(HV_HOST_OBJS:.o=.d) $(HV_BUILD)/gen/asm_offsets.d

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * domain_mm.h - a domain's memory: counters, limits, list of its frames
+ */
+#ifndef PARAVANE_DOMAIN_MM_H
+#define PARAVANE_DOMAIN_MM_H
+
+#include "bitmap.h"
+#include "lock.h"
+#include "types.h"
+
+struct dirty_log;       /* mm/dirty_log.h */
+
+struct domain_mm {
+    spinlock_t lock;            /* RANK_PAGE */
+    /* under lock */
+    uint64_t tot_pages;         /* frames owned that count against the limit */
+    uint64_t max_pages;
+    uint64_t claimed;           /* reserved by XENMEM_claim_pages, not yet allocated */
+    uint32_t first;             /* list of owned frames, linked through struct frame; 0: empty */
+    uint64_t xenheap_pages;     /* our pages shared with the guest (shared_info, grant table) */
+    _Atomic uint64_t relinquish_cursor;
+
+    cpumask_t dirty_cpus;       /* atomic ops: CPUs that may hold translations of this domain's tables */
+    struct dirty_log *log;      /* NULL unless logging */
+};
+
+/* vcpu: what an earlier call had to leave half dropped; finished before the vCPU's next mmu call. */
+struct pending_put {
+    mfn_t mfn;                  /* MFN_INVALID: none */
+};
+
+int domain_mm_create(struct domain *d);
+/* Drop every reference the domain holds on its own tables, then free its frames; -ERESTART when preempted. */
+int domain_mm_relinquish(struct domain *d);
+void domain_mm_destroy(struct domain *d);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * page_type.h - what a frame may be used for, right now
+ *
+ * A PV guest edits its page tables through us. Safety is one rule: while any CPU can walk a frame as a table,
+ * nothing maps it writable. So a frame has one type at a time, and a count of users in that type; the type may
+ * change only while the count is zero.
+ *
+ *   I1  count > 0 and neither BUSY nor PARTIAL: every present entry of a table frame holds one type reference on
+ *       its target if that is a table or mapped writable, and one plain reference (page_type_audit() checks).
+ *   I2  a frame leaves WRITABLE only after every CPU that may cache a writable translation of it was flushed.
+ *   I3  BUSY is held by one CPU, which is validating the table or taking it apart. Taken parent before child
+ *       (L4, L3, L2, L1), never sideways.
+ *   I4  PARTIAL: exactly the entries [0, progress) hold their references. A validation that must yield leaves
+ *       count 0, PARTIAL and one plain reference that the frame holds on itself; whoever wants the frame next
+ *       either finishes the job (same type) or undoes it (another type, teardown). A release that must yield
+ *       leaves count 1, PARTIAL: the caller still owns its reference and calls again (XSA-299, 310).
+ *   I5  PINNED is one more type and plain reference with a flag; only UNPIN and teardown clear it (XSA-252).
+ *
+ * L1 tables are validated in one go (512 entries); a walk over L2..L4 asks hypercall_preempt() before each child.
+ * A table of level n may name only tables of level n - 1: no linear page tables (XSA-240).
+ *
+ * The state is one atomic word per frame. No lock is needed to call in; hold none ranked at or inside HEAP.
+ * ABI: xen.h mmu_update, MMUEXT_PIN_L1_TABLE..UNPIN_TABLE. The counts are ours; guests never see them.
+ */
+#ifndef PARAVANE_PAGE_TYPE_H
+#define PARAVANE_PAGE_TYPE_H
+
+#include "mm/frame.h"
+
+enum page_type { PGT_NONE, PGT_L1, PGT_L2, PGT_L3, PGT_L4, PGT_SEG, PGT_WRITABLE };
+
+/*
+ * Take one reference on @m as @want, validating the table if this is its first user. @d: the domain that owns it
+ * (and whose rights its entries are judged by). The caller holds a plain reference.
+ *
+ *   0          @m is @want and stays so until the matching page_type_put()
+ *   -EBUSY     in use as another type; nothing changed
+ *   -ERANGE    the count is full (a guest can try); nothing changed
+ *   -EINVAL    an entry points where @m's owner may not; every reference taken was returned
+ *   -EPERM     the same for a frame that may exist but not for this domain
+ *   -ERESTART  another CPU is validating, or this one should yield; progress is kept in the frame, call again
+ *
+ * May flush remote TLBs (I2): not with interrupts off.
+ */
+MUST_CHECK int page_type_get(mfn_t m, struct domain *d, enum page_type want);
+/* Drop one. 0, or -ERESTART: the reference is still the caller's, call again. */
+MUST_CHECK int page_type_put(mfn_t m, struct domain *d);
+/* For types without children (L1, SEG, WRITABLE): cannot be preempted. */
+void page_type_put_leaf(mfn_t m, struct domain *d);
+
+/* Plain and type reference in one: owner checked. Errors as page_type_get, -EINVAL for a frame not owned. */
+MUST_CHECK int page_get_and_type(mfn_t m, struct domain *d, enum page_type want);
+MUST_CHECK int page_put_and_type(mfn_t m, struct domain *d);
+
+MUST_CHECK int page_pin(mfn_t m, struct domain *d, enum page_type level);
+MUST_CHECK int page_unpin(mfn_t m, struct domain *d);
+
+/* Type with count > 0 and validated, else PGT_NONE; for getpageframeinfo. */
+enum page_type page_type_now(mfn_t m, bool *pinned);
+
+/* Recount every reference from every table of every domain; BUG on a difference. Machine quiescent. */
+void page_type_audit(void);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pt_update.h - one judge for page-table entries, whichever way they come
+ *
+ * mmu_update, update_va_mapping, emulated stores to read-only tables, grant maps into page tables and validation
+ * all go through pt_validate.c. Fast paths are allow-lists of bits (XSA-148, 182).
+ */
+#ifndef PARAVANE_PT_UPDATE_H
+#define PARAVANE_PT_UPDATE_H
+
+#include "domain/domain.h"
+
+#define PTE_P (1UL << 0)
+#define PTE_RW (1UL << 1)
+#define PTE_US (1UL << 2)
+#define PTE_PWT (1UL << 3)
+#define PTE_PCD (1UL << 4)
+#define PTE_A (1UL << 5)
+#define PTE_D (1UL << 6)
+#define PTE_PS (1UL << 7)       /* in an L1 entry: PAT */
+#define PTE_G (1UL << 8)
+#define PTE_AVAIL (7UL << 9)
+#define PTE_ADDR 0x000ffffffffff000UL
+#define PTE_AVAIL_HIGH (0x7ffUL << 52)
+#define PTE_PKEY (15UL << 59)   /* ours in present L1 entries: design of dirty logging */
+#define PTE_NX (1UL << 63)
+static inline mfn_t pte_mfn(uint64_t e) { return mfn((e & PTE_ADDR) >> PAGE_SHIFT); }
+
+/*
+ * Replace the L1 entry at machine address @slot (in an L1 table of @v's domain, plain+type reference held by the
+ * caller) by @val, for frames owned by @pg_owner. @preserve_ad: OR in A and D set meanwhile. With @cmpxchg_old,
+ * the store happens only if the entry still equals *@cmpxchg_old, else -EAGAIN and *@cmpxchg_old is updated.
+ */
+int pt_update_l1(struct vcpu *v, maddr_t slot, uint64_t val, struct domain *pg_owner, bool preserve_ad, uint64_t *cmpxchg_old);
+
+/* Walk @v's current kernel tables (through the direct map) to the L1 slot that maps @va; false when there is none. */
+bool pt_walk_l1(struct vcpu *v, gva_t va, maddr_t *slot);
+/* The entry that maps @va in @v's *active* tables (user tables in user mode), 0 if none: for the fault paths. */
+uint64_t pt_walk_leaf(struct vcpu *v, gva_t va);
+
+/*
+ * A write fault from guest kernel mode on a present read-only page: if it hits an L1 table of the domain, apply the
+ * store (emul/pt_write.c decodes it) with full validation. False: not ours, deliver the fault.
+ */
+bool pt_emulate_write(struct vcpu *v, gva_t va);
+
+/*
+ * For grants. Map: *@slot's entry is replaced by @pte (already built); the frame's references are the caller's.
+ * Unmap: only if the entry still names @expect's frame with the same P and RW (XSA-234), else -EINVAL.
+ * @va_or_slot is a linear address, or with @is_slot the machine address of the entry (8-byte aligned, in an L1 table
+ * of @v's domain: XSA-227).
+ */
+int pt_grant_map(struct vcpu *v, uint64_t va_or_slot, bool is_slot, uint64_t pte);
+int pt_grant_unmap(struct vcpu *v, uint64_t va_or_slot, bool is_slot, uint64_t expect);
+
+/* Load tables: NEW_BASEPTR, NEW_USER_BASEPTR, set_context. References move from old to new; old dropped last. */
+int pt_set_kernel_root(struct vcpu *v, mfn_t root);
+int pt_set_user_root(struct vcpu *v, mfn_t root);       /* MFN_INVALID: none */
+/* Finish what v->pending_put holds; -ERESTART. Called first by every mmu call. */
+int pt_finish_pending(struct vcpu *v);
+
+/* May @d map @m that is not RAM of somebody? (io_caps; MMIO holds no references.) */
+bool iomem_allowed(struct domain *d, mfn_t m);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * time.h - what guests know of time: pvclock, wall clock, vCPU timers, runstate
+ *
+ * ABI: xen.h vcpu_time_info, shared_info.wc_*, vcpu.h timers and areas.
+ */
+#ifndef PARAVANE_TIME_H
+#define PARAVANE_TIME_H
+
+#include "domain/domain.h"
+
+/* Set by cpu/ when the TSC is calibrated: system time = ns_base + scale(tsc - tsc_base). */
+struct tsc_clock {
+    uint64_t tsc_base, ns_base;
+    uint32_t mul;               /* ABI: tsc_to_system_mul */
+    int8_t shift;               /* ABI: tsc_shift */
+    uint32_t khz;
+    bool stable;                /* invariant and synchronised: PVCLOCK_TSC_STABLE */
+};
+extern struct tsc_clock tsc_clock;
+/* Fills mul/shift for a frequency in Hz, as the ABI defines them. Total for 1 kHz..100 GHz. */
+void tsc_scale_from_hz(uint64_t hz, uint32_t *mul, int8_t *shift);
+uint64_t tsc_scale(uint64_t delta, uint32_t mul, int8_t shift);
+
+int time_vcpu_create(struct vcpu *v);
+void time_vcpu_destroy(struct vcpu *v);
+void time_domain_create(struct domain *d);
+
+/* Write the pvclock tuple of @v into its vcpu_info (and its time area) with the version protocol. */
+void time_publish(struct vcpu *v);
+/* @v is about to run on this CPU: publish if stale, move its timers, write runstate. Kernel tables may or may not be loaded. */
+void time_vcpu_switch_in(struct vcpu *v);
+/* The guest kernel's tables have been loaded again for current: write areas that had to wait. */
+void time_kernel_entered(struct vcpu *v);
+
+/* Wall clock: seconds and ns since 1970 at system time 0. */
+void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_time);
+void wallclock_init(uint64_t sec_now);
+void wallclock_publish(struct domain *d);
+
+/* ABI VCPUOP timers; 0 or -errno as abi-map 2.9. */
+int vcpu_set_singleshot(struct vcpu *v, uint64_t abs_ns, uint32_t flags);
+void vcpu_stop_singleshot(struct vcpu *v);
+int vcpu_set_periodic(struct vcpu *v, uint64_t period_ns);
+void vcpu_stop_periodic(struct vcpu *v);
+/* ABI set_timer_op. */
+long vcpu_set_timer_op(struct vcpu *v, int64_t abs_ns);
+/* ABI register_runstate_memory_area, register_vcpu_time_memory_area: @area as given by the guest, for current. */
+int vcpu_register_runstate(struct vcpu *v, gva_t area);
+int vcpu_register_time_area(struct vcpu *v, gva_t area);
+
+/* domctl settscinfo / gettscinfo (abi-map 5.4). */
+int domain_set_tsc_info(struct domain *d, uint32_t mode, uint64_t elapsed_ns, uint32_t khz, uint32_t incarnation);
+void domain_get_tsc_info(struct domain *d, uint32_t *mode, uint64_t *elapsed_ns, uint32_t *khz, uint32_t *incarnation);
+/* The TSC as @v's guest reads it when emulated. */
+uint64_t guest_rdtsc(struct vcpu *v);
+
+#endif
