@@ -32,3 +32,5 @@ $(B)/dom0.img: tests/image/mkimage.py tests/image/dom0.list $(wildcard tests/ima
 	    $(addprefix --add ,$(DOM0_FILES)) --output $@
 
 ALL_TARGETS += $(B)/dom0.img
+
+include tests/guest/guest.mk
