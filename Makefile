@@ -15,13 +15,12 @@
 #   FUZZ_TARGETS   libFuzzer programs $(B)/fuzz/<name>; seeds in tests/fuzz/corpus/<name>/ (may be
 #                  absent). `make check` replays the seeds and fuzzes FUZZ_CHECK_SECONDS each,
 #                  `make fuzz` fuzzes FUZZ_SECONDS each.
-#   GUEST_TESTS    kernel images $(B)/guest/<name>, each booted straight on the hypervisor as its
-#                  Dom0 kernel. The verdict is one console line: "guest-test <name>: PASS" or
-#                  "guest-test <name>: FAIL <why>".
+#                  (Kernels that test the hypervisor from inside are tests/guest/*, see guest.mk.)
 #   CHECK_TARGETS  phony targets that check something without running it (imports, layout, style);
 #                  each counts as one test of `make check`.
 #   DOM0_FILES     what the part puts into build/dom0.img, as <file>:<absolute path in the image>;
-#                  shared libraries a program needs come along by themselves.
+#                  shared libraries a program needs come along by themselves. DOMU_FILES likewise
+#                  for the small guest, build/domu.img.
 #   COVERAGE_DIRS  folders with gcov data after `make coverage` (a COVERAGE=1 build) ran the tests.
 #
 # Names others rely on: build/paravane (the multiboot image), build/dom0.img, build/bin/vane,
@@ -45,9 +44,9 @@ SANITIZE    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-
 ALL_TARGETS   :=
 UNIT_TESTS    :=
 FUZZ_TARGETS  :=
-GUEST_TESTS   :=
 CHECK_TARGETS :=
 DOM0_FILES    :=
+DOMU_FILES    :=
 COVERAGE_DIRS :=
 
 .DEFAULT_GOAL := all
@@ -55,7 +54,7 @@ COVERAGE_DIRS :=
 .SUFFIXES:
 .SECONDEXPANSION:
 
-PARTS := xenstore-schema hypervisor dom0-tools pv-frontends tests
+PARTS := hypervisor dom0-tools pv-frontends xenstore-schema tests
 -include $(foreach part,$(PARTS),$(part)/$(part).mk)
 
 .PHONY: all run check unit guest-tests system bench fuzz iso soak coverage clean deps print-kernel

@@ -24,6 +24,7 @@ print-kernel: $(PKGS)/ready
 
 # ---- build/dom0.img
 
+DOMU_PARTS = $(foreach item,$(DOMU_FILES),$(firstword $(subst :, ,$(item))))
 DOM0_PARTS = $(foreach item,$(DOM0_FILES),$(firstword $(subst :, ,$(item))))
 
 $(B)/dom0.img: tests/image/mkimage.py tests/image/dom0.list $(wildcard tests/image/etc/*) \
@@ -31,6 +32,41 @@ $(B)/dom0.img: tests/image/mkimage.py tests/image/dom0.list $(wildcard tests/ima
 	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/dom0.list \
 	    $(addprefix --add ,$(DOM0_FILES)) --output $@
 
-ALL_TARGETS += $(B)/dom0.img
+$(B)/domu.img: tests/image/mkimage.py tests/image/domu.list $(wildcard tests/image/etc/*) $(PKGS)/ready $$(DOMU_PARTS)
+	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/domu.list \
+	    $(addprefix --add ,$(DOMU_FILES)) --output $@
+
+$(B)/guests.img: tests/image/mkimage.py tests/image/guests.list $(B)/domu.img $(PKGS)/ready
+	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/guests.list --add $(B)/domu.img:/guests/domu.img \
+	    --add $$(ls $(PKGS)/root/boot/vmlinuz-*-amd64):/guests/vmlinuz --output $@
+
+IMAGES := $(B)/dom0.img $(B)/domu.img $(B)/guests.img
+ALL_TARGETS += $(IMAGES)
+
+# ---- everything that runs
+
+JOBS ?= 1
+
+.PHONY: unit system check soak run
+
+unit: $(UNIT_TESTS)
+	tests/rig/suite.py --unit $(UNIT_TESTS)
+
+# HV=paravane (default) or xen; TESTS="disk time": only the tests whose names contain one of these.
+system: all
+	tests/rig/suite.py --hv $(HV) --jobs $(JOBS) --system $(addprefix --only ,$(TESTS))
+
+check: all $(UNIT_TESTS) $(FUZZ_TARGETS)
+	tests/rig/suite.py --hv paravane --jobs $(JOBS) --make $(CHECK_TARGETS) --unit $(UNIT_TESTS) \
+	    --fuzz $(FUZZ_TARGETS) --fuzz-seconds $(FUZZ_CHECK_SECONDS) --guests --system
+
+fuzz: $(FUZZ_TARGETS)
+	tests/rig/suite.py --fuzz $(FUZZ_TARGETS) --fuzz-seconds $(FUZZ_SECONDS)
+
+run: all
+	@tests/rig/run.py --hv $(HV)
+
+soak: all
+	tests/rig/suite.py --hv $(HV) --jobs $(JOBS) --system --slow
 
 include tests/guest/guest.mk
