@@ -54,7 +54,7 @@ COVERAGE_DIRS :=
 .SUFFIXES:
 .SECONDEXPANSION:
 
-PARTS := hypervisor dom0-tools pv-frontends xenstore-schema tests
+PARTS := xenstore-schema hypervisor dom0-tools pv-frontends tests
 -include $(foreach part,$(PARTS),$(part)/$(part).mk)
 
 .PHONY: all run check unit guest-tests system bench fuzz iso soak coverage clean deps print-kernel

@@ -20,7 +20,7 @@ HV_TYPES := -include hypervisor/include/types.h
 HV_CFLAGS := -std=gnu11 -O2 -g -MMD -MP $(HV_WARN) $(HV_CPP) $(HV_TYPES) -Ihypervisor/lib/metal -I$(HV_BUILD)/gen \
 	-ffreestanding -fpie -fvisibility=hidden -fno-plt -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 	-fno-strict-aliasing -fno-common -fcf-protection=none -fno-asynchronous-unwind-tables -fno-jump-tables \
-	-fno-tree-vectorize -Wframe-larger-than=2048
+	-fno-tree-vectorize -fno-tree-loop-distribute-patterns -Wframe-larger-than=2048
 
 HV_OBJS := $(patsubst hypervisor/%.c,$(HV_BUILD)/%.o,$(HV_PORTABLE) $(HV_METAL)) \
 	$(patsubst hypervisor/%.S,$(HV_BUILD)/%.S.o,$(HV_ASM))

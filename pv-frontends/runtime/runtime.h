@@ -105,7 +105,7 @@ void trap_set_hook(trap_hook_t hook);
 
 /* Use inside asm: if the instruction at label @from traps, go on at label @to with this_cpu()->trap filled. */
 #define FIXUP(from, to) \
-    ".pushsection .fixup_table,\"a\"\n.quad " #from ", " #to "\n.popsection\n"
+    "\n.pushsection .fixup_table,\"a\"\n.quad " #from ", " #to "\n.popsection\n"
 
 static inline void trap_reset(void)
 {
@@ -127,6 +127,8 @@ unsigned probe_write(uint64_t va, uint64_t value);
 typedef void (*evtchn_handler_t)(evtchn_port_t port, void *arg);
 
 void event_init(void);
+/* The number of this domain, for the places that do not take DOMID_SELF (grant entries, grant maps). */
+domid_t own_domid(void);
 /* Mask the upcalls of this vCPU; the value is for event_restore(). */
 static inline bool event_save_mask(void)
 {

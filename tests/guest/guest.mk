@@ -9,20 +9,28 @@ build/$(GUEST_DIR)/%.o: $(GUEST_DIR)/%.c
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -I$(GUEST_DIR)/harness -c $< -o $@
 
-# The harness carries the guest's name, so it is compiled once for each.
+HARNESS_LIB := build/$(GUEST_DIR)/libharness.a
+HARNESS_O := $(patsubst %.c,build/%.o,$(filter-out %/harness.c,$(wildcard $(GUEST_DIR)/harness/*.c)))
+$(HARNESS_LIB): $(HARNESS_O)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# harness.c carries the guest's name, so it is compiled once for each.
 define guest_rules
 build/$(GUEST_DIR)/$(1)/harness.o: $(GUEST_DIR)/harness/harness.c
 	@mkdir -p $$(@D)
 	$$(CC) $$(GUEST_CFLAGS) -I$(GUEST_DIR)/harness -DGUEST_NAME='"$(1)"' -c $$< -o $$@
 
 build/guests/$(1).elf: $(patsubst %.c,build/%.o,$(wildcard $(GUEST_DIR)/$(1)/*.c)) \
-                       build/$(GUEST_DIR)/$(1)/harness.o $(FRONTS_LIB) $(FRONTS)/runtime/runtime.lds
+                       build/$(GUEST_DIR)/$(1)/harness.o $(HARNESS_LIB) $(FRONTS_LIB) $(FRONTS)/runtime/runtime.lds
 	@mkdir -p $$(@D)
-	$$(CC) $$(GUEST_LDFLAGS) $$(filter %.o,$$^) -Wl,--whole-archive $(FRONTS_LIB) -Wl,--no-whole-archive -o $$@
+	$$(CC) $$(GUEST_LDFLAGS) $$(filter %.o,$$^) -Wl,--start-group $(HARNESS_LIB) $(FRONTS_LIB) -Wl,--end-group -o $$@
 
 -include $(patsubst %.c,build/%.d,$(wildcard $(GUEST_DIR)/$(1)/*.c)) build/$(GUEST_DIR)/$(1)/harness.d
 endef
 $(foreach g,$(GUEST_NAMES),$(eval $(call guest_rules,$(g))))
+
+-include $(HARNESS_O:.o=.d)
 
 ALL_TARGETS += $(GUEST_ELFS)
 guests: $(GUEST_ELFS)
