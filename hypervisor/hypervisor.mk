@@ -5,10 +5,10 @@ HV_BUILD := $(B)/hypervisor
 
 # Folders whose code never touches the machine but through machine.h; compiled twice. Files named *_metal.c or
 # *.S are for the machine only. cpu/ and boot/ hold a few portable files, listed here.
-HV_PORTABLE_DIRS := lib mm domain sched time event grant irq hypercall dom0 emul
+HV_PORTABLE_DIRS := lib mm domain sched time event grant irq hypercall dom0 emul console
 HV_PORTABLE := $(filter-out %_metal.c,$(foreach d,$(HV_PORTABLE_DIRS),$(wildcard hypervisor/$(d)/*.c))) \
 	$(wildcard hypervisor/cpu/cpuid_policy*.c hypervisor/boot/acpi*.c hypervisor/boot/cmdline.c)
-HV_METAL := $(filter-out $(HV_PORTABLE),$(foreach d,$(HV_PORTABLE_DIRS) boot entry cpu console,$(wildcard hypervisor/$(d)/*.c)) \
+HV_METAL := $(filter-out $(HV_PORTABLE),$(foreach d,$(HV_PORTABLE_DIRS) boot entry cpu,$(wildcard hypervisor/$(d)/*.c)) \
 	$(wildcard hypervisor/lib/metal/*.c))
 HV_METAL := $(filter-out hypervisor/entry/asm_offsets.c,$(HV_METAL))
 HV_ASM := $(foreach d,boot entry cpu,$(wildcard hypervisor/$(d)/*.S))

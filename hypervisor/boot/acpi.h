@@ -34,4 +34,9 @@ extern struct acpi_info acpi_info;
 /* Parse from RSDP at @rsdp (0: scan BIOS areas). False: no usable tables, and why was printed. */
 bool acpi_init(uint64_t rsdp);
 
+/* Where ISA interrupt @irq (0..15) arrives, after the MADT's overrides. */
+unsigned acpi_isa_gsi(unsigned irq);
+/* How the GSI is wired as far as the tables tell: ISA lines edge/high, overrides as given, others level/low. */
+void acpi_gsi_mode(unsigned gsi, bool *level, bool *active_low);
+
 #endif
