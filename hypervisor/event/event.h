@@ -33,6 +33,9 @@ void evtchn_force_scan(struct vcpu *v);
 /* Is @port pending in @d's 2-level bitmap? @port is valid. */
 bool evtchn_port_pending(struct domain *d, unsigned port);
 bool evtchn_port_valid(struct domain *d, unsigned port);
+/* SCHEDOP_poll, for sched/: @v waits for @port, or -1: any event at all. After begin, look at the ports once more. */
+void evtchn_poll_begin(struct vcpu *v, int32_t port);
+void evtchn_poll_end(struct vcpu *v);
 
 /* Operations, arguments already copied in and looked up. 0 or -errno as abi-map 2.11. */
 int evtchn_alloc_unbound(struct domain *d, domid_t remote, uint32_t *port);

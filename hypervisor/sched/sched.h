@@ -14,9 +14,15 @@ void sched_init_cpu(unsigned cpu);
 int sched_vcpu_create(struct vcpu *v);
 void sched_vcpu_destroy(struct vcpu *v);
 void sched_domain_create(struct domain *d);
+/* Every vCPU of @d has been through sched_vcpu_destroy. */
+void sched_domain_destroy(struct domain *d);
 
-/* Clear VPF_BLOCKED and queue @v if it is runnable now. Any context, any CPU; irq off inside. */
+/* Queue @v if it is runnable now (a pause ended, it came up). Any context, any CPU; irq off inside. */
 void vcpu_wake(struct vcpu *v);
+/* End SCHEDOP_block or _poll: clear VPF_BLOCKED, then as vcpu_wake. Nothing to do when @v is not blocked. */
+void vcpu_unblock(struct vcpu *v);
+/* The upcall flag of @v has just been set (a full barrier): unblock it, or make its CPU leave the guest and look. */
+void vcpu_kick(struct vcpu *v);
 /* @v may have become not runnable: take it off its queue, or make its CPU reschedule. Does not wait. */
 void vcpu_sleep_nosync(struct vcpu *v);
 /* The same, then wait until it is off its CPU and its registers are in v->cpu.regs. Not for current. */
