@@ -43,4 +43,7 @@ bool guest_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value);
 int guest_set_debugreg(struct vcpu *v, unsigned reg, uint64_t value);
 int guest_get_debugreg(struct vcpu *v, unsigned reg, uint64_t *value);
 
+/* ABI: the hypercall page: 32-byte stubs by number, the rest int3 (abi-map 2.1). @page is the guest's, in our mapping. */
+void hypercall_page_fill(void *page);
+
 #endif
