@@ -106,6 +106,7 @@ struct domain {
     struct domain_time time;
     struct domain_sched sched;
     struct domain_e820 *e820;       /* under lock: XENMEM_set_memory_map */
+    struct domain_watchdog *watchdogs;  /* two timers; domain/watchdog.c */
     struct guest_log *log;          /* console/: line buffer of console_io output */
     uint32_t ssidref;
 };
@@ -175,6 +176,10 @@ void domain_check_dead(struct domain *d);
 struct vcpu_guest_context;
 MUST_CHECK int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *ctx);
 void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *ctx);
+/* VCPUOP_initialise: as vcpu_set_context, but -EEXIST once there is a context. */
+MUST_CHECK int vcpu_initialise(struct vcpu *v, const struct vcpu_guest_context *ctx);
+/* SCHEDOP_watchdog: @arg is the guest's struct sched_watchdog. The timer's id, 0, or -errno. */
+long domain_watchdog_op(struct domain *d, gva_t arg);
 /* ABI: setvcpucontext with a NULL handle. -ERESTART possible. */
 MUST_CHECK int vcpu_reset(struct vcpu *v);
 /* ABI: VCPUOP_register_vcpu_info. */

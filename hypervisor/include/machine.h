@@ -64,6 +64,12 @@ uint64_t guest_seg_base_get(struct vcpu *v, enum guest_seg_base which);
 /* @base is canonical (caller checks). */
 void guest_seg_base_set(struct vcpu *v, enum guest_seg_base which, uint64_t base);
 
+/*
+ * @v->cpu's cr0_ts, cr4, xcr0, debugreg[] or tsc_aux changed: make the hardware follow if @v is current; a vCPU that is
+ * not running gets them loaded when it is switched in.
+ */
+void guest_hw_reload(struct vcpu *v);
+
 /* ---- port I/O of the machine (Dom0's accesses, power control); size 1, 2 or 4 ---- */
 
 uint32_t machine_port_in(uint16_t port, unsigned size);
@@ -74,6 +80,8 @@ void machine_pci_write(uint32_t addr, unsigned offset, unsigned size, uint32_t v
 
 /* ---- the end ---- */
 
+/* Before a fatal dump: stop other CPUs, break console locks. */
+void console_fatal_begin(void);
 NORETURN void machine_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 NORETURN void machine_reboot(void);
 NORETURN void machine_halt(void);
