@@ -20,7 +20,8 @@
     X(EVTCHN,      "a domain's ports; pairs by domid") \
     X(IOCAPS,      "a domain's I/O permissions") \
     X(PAGE,        "a domain's page list and counters") \
-    X(HEAP,        "the frame allocator and the small-object heap") \
+    X(SLAB,        "the small-object heap") \
+    X(HEAP,        "the frame allocator") \
     X(RUNQ,        "a CPU's run queue (irq off)") \
     X(TIMER,       "a CPU's timer queue (irq off)") \
     X(IRQ,         "an interrupt line's descriptor (irq off)") \

@@ -26,6 +26,11 @@ void machine_flush_tlb(cpumask_t cpus);
 /* The same for one page of guest space; @va is canonical and outside our range (caller checks, XSA-279). */
 void machine_flush_tlb_page(cpumask_t cpus, gva_t va);
 void machine_flush_cache(cpumask_t cpus);
+/*
+ * @v's kernel_cr3 or user_cr3 changed. If @v is current here, load what it needs now (a full flush); a vCPU that is not
+ * running gets it when it is switched in.
+ */
+void machine_load_root(struct vcpu *v);
 
 /* ---- CPUs ---- */
 

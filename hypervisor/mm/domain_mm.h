@@ -16,10 +16,11 @@ struct domain_mm {
     /* under lock */
     uint64_t tot_pages;         /* frames owned that count against the limit */
     uint64_t max_pages;
-    uint64_t claimed;           /* reserved by XENMEM_claim_pages, not yet allocated */
+    uint64_t claimed;           /* reserved by XENMEM_claim_pages, not yet allocated; under HEAP */
     uint32_t first;             /* list of owned frames, linked through struct frame; 0: empty */
+    uint32_t lingering;         /* frames that relinquish is done with but others still refer to */
     uint64_t xenheap_pages;     /* our pages shared with the guest (shared_info, grant table) */
-    _Atomic uint64_t relinquish_cursor;
+    mfn_t relinquish_put;       /* a table that relinquish has half dropped; .n 0: none. Under DOMCTL */
 
     cpumask_t dirty_cpus;       /* atomic ops: CPUs that may hold translations of this domain's tables */
     struct dirty_log *log;      /* NULL unless logging */
@@ -29,6 +30,9 @@ struct domain_mm {
 struct pending_put {
     mfn_t mfn;                  /* MFN_INVALID: none */
 };
+
+/* For relinquish: move @m from the head of the list of owned frames to the lingering ones. */
+void domain_mm_set_aside(struct domain *d, mfn_t m);
 
 int domain_mm_create(struct domain *d);
 /* Drop every reference the domain holds on its own tables, then free its frames; -ERESTART when preempted. */

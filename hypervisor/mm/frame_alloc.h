@@ -35,23 +35,39 @@ int frame_steal_and_free(struct domain *d, mfn_t m);
 void frame_share_with_guest(mfn_t m, struct domain *d);
 /* Drop our own reference; the frame is freed when the guest's mappings are gone too. */
 void frame_unshare(mfn_t m, struct domain *d);
-/* page_ref_put found the last reference gone. */
-void frame_free_last(mfn_t m);
+/* For page_ref.c: the exchange that took the last reference replaced @old_ref; unlink, account, free. */
+void frame_free_last(mfn_t m, uint64_t old_ref);
+/* The frames of a free block, or of a stolen page, go to the free lists; counts are 0 and no list names them. */
+void frame_free_block(mfn_t m, unsigned order);
+/* Take a free block (not zeroed, counts 0, stale translations possible: *@stamp), for @claimant's claim or nobody's. */
+MUST_CHECK mfn_t frame_take_block(unsigned order, unsigned addr_bits, struct domain *claimant, uint64_t *stamp);
 
+/* ABI: XENMEM_claim_pages. @pages is the domain's wanted total (0: give the claim back). 0, -ENOMEM, -EINVAL. */
 int domain_claim_pages(struct domain *d, uint64_t pages);
+/* domain_mm_destroy: what is left of its claim. */
+void frame_drop_claim(struct domain *d);
+/* Free lists are well formed and count what they hold. Machine quiescent. */
+void frame_alloc_audit(void);
 
 /* ---- TLB epochs (mm/tlb_epoch.c) ----
- * A global counter and, per CPU, its value at that CPU's last full flush. stamp(): read at the moment a mapping went
- * away. flush_since(stamp): flush every CPU that has not flushed since, then advance the epoch, so that a batch of
- * frames with the same stamp costs one round of IPIs. tlb_epoch_flushed() is called by cpu/ just before it reloads CR3.
+ * A stamp is taken after a mapping went away; tlb_flush_since(stamp) flushes every CPU that has not flushed since. A
+ * batch of frames stamped before one flush costs that one flush. See the head of tlb_epoch.c for the proof.
  */
 uint64_t tlb_epoch_now(void);
+/* Interrupts on. */
 void tlb_flush_since(uint64_t stamp);
+/* cpu/: called with interrupts off just before CR3 is loaded; every full flush should report itself. */
 void tlb_epoch_flushed(unsigned cpu);
+/*
+ * cpu/: @cpu loads tables without guest mappings (idle) and is skipped until it reports tlb_epoch_flushed() again, which it
+ * must do just before it loads a guest's tables. Optional.
+ */
+void tlb_epoch_idle(unsigned cpu);
 
 /* ---- machine-to-physical table ---- */
 #define M2P_INVALID (~0UL)
-void m2p_set(mfn_t m, uint64_t pfn);
-uint64_t m2p_get(mfn_t m);
+/* @m is RAM. */
+static inline void m2p_set(mfn_t m, uint64_t pfn_value) { WRITE_ONCE(m2p_table[m.n], pfn_value); }
+static inline uint64_t m2p_get(mfn_t m) { return READ_ONCE(m2p_table[m.n]); }
 
 #endif

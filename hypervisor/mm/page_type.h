@@ -30,6 +30,14 @@
 
 enum page_type { PGT_NONE, PGT_L1, PGT_L2, PGT_L3, PGT_L4, PGT_SEG, PGT_WRITABLE };
 
+/* The word: type (4) | flags | count (40). Public for the fast paths of mm/ and the audit only. */
+#define PGT_WORD(t)    ((uint64_t)(t) << 60)
+#define PGT_PINNED     (1UL << 59)
+#define PGT_BUSY       (1UL << 58)
+#define PGT_PARTIAL    (1UL << 57)
+#define PGT_COUNT_MASK ((1UL << 40) - 1)
+#define PGT_IN_USE     (PGT_PINNED | PGT_BUSY | PGT_PARTIAL | PGT_COUNT_MASK)   /* none set: the type may change */
+
 /*
  * Take one reference on @m as @want, validating the table if this is its first user. @d: the domain that owns it
  * (and whose rights its entries are judged by). The caller holds a plain reference.

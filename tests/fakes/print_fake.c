@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* print_fake.c - the log of the host build: dropped, or on stderr with fake_print */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "machine_fake.h"
+#include "print.h"
+
+bool fake_print;
+
+void printk(enum loglvl lvl, const char *fmt, ...)
+{
+    va_list ap;
+
+    (void)lvl;
+    fake_log.prints++;
+    if (!fake_print)
+        return;
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+}
+
+void printk_guest(const struct domain *d, enum loglvl lvl, const char *fmt, ...)
+{
+    va_list ap;
+
+    (void)lvl;
+    fake_log.prints++;
+    if (!fake_print)
+        return;
+    fprintf(stderr, "(d%u) ", (unsigned)d->id);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+}
