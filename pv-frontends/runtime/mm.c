@@ -228,6 +228,15 @@ void *mem_alloc(size_t size)
     return (void *)(at - size);
 }
 
+/* The ramdisk may lie unmapped among the domain's frames. */
+static bool in_module(uint64_t pfn)
+{
+    uint64_t pages = (start_info->mod_len + PAGE_SIZE - 1) >> PAGE_SHIFT;
+
+    return (start_info->flags & SIF_MOD_START_PFN) && pfn >= start_info->mod_start &&
+           pfn < start_info->mod_start + pages;
+}
+
 int mm_extend(uint64_t pfns)
 {
     uint64_t start = mapped_pfns;
@@ -241,8 +250,8 @@ int mm_extend(uint64_t pfns)
         if (rc != 0)
             return rc;
         mapped_pfns = pfn + 1;
-        memset(mm_va(pfn), 0, PAGE_SIZE);
-        page_free(mm_va(pfn));
+        if (!in_module(pfn))
+            page_free(mm_va(pfn));
     }
     return 0;
 }

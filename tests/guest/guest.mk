@@ -24,7 +24,7 @@ build/$(GUEST_DIR)/$(1)/harness.o: $(GUEST_DIR)/harness/harness.c
 build/guests/$(1).elf: $(patsubst %.c,build/%.o,$(wildcard $(GUEST_DIR)/$(1)/*.c)) \
                        build/$(GUEST_DIR)/$(1)/harness.o $(HARNESS_LIB) $(FRONTS_LIB) $(FRONTS)/runtime/runtime.lds
 	@mkdir -p $$(@D)
-	$$(CC) $$(GUEST_LDFLAGS) $$(filter %.o,$$^) -Wl,--start-group $(HARNESS_LIB) $(FRONTS_LIB) -Wl,--end-group -o $$@
+	$$(CC) $$(GUEST_LDFLAGS) -Wl,--strip-debug $$(filter %.o,$$^) -Wl,--start-group $(HARNESS_LIB) $(FRONTS_LIB) -Wl,--end-group -o $$@
 
 -include $(patsubst %.c,build/%.d,$(wildcard $(GUEST_DIR)/$(1)/*.c)) build/$(GUEST_DIR)/$(1)/harness.d
 endef
