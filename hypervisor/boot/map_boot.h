@@ -18,5 +18,7 @@ mfn_t m2p_chunk_mfn(unsigned i);
 unsigned m2p_chunk_count(void);
 /* Is @m a frame of the M2P (mappable read-only by Dom0 as DOMID_XEN)? */
 bool m2p_is_frame(mfn_t m);
+/* First frame of 2 MiB chunk @chunk of the machine-to-physical table; MFN_INVALID: a hole, or beyond its end. */
+mfn_t m2p_chunk_frame(uint64_t chunk);
 
 #endif

@@ -21,6 +21,8 @@ int grant_domain_relinquish(struct domain *d);
 void grant_domain_destroy(struct domain *d);
 /* Frame @idx of @d's shared table, growing it if needed (acquire_resource, setup_table). */
 int grant_table_frame(struct domain *d, unsigned idx, mfn_t *out);
+/* How many frames it may grow to. */
+unsigned grant_table_max_frames(const struct domain *d);
 void grant_dump(struct domain *d);
 void grant_audit(struct domain *d);
 

@@ -29,8 +29,15 @@ void frame_free_hv(mfn_t m, unsigned order);
 MUST_CHECK int frame_alloc_domain(struct domain *d, unsigned order, unsigned addr_bits, mfn_t *out);
 /* Boot: make the RAM frame @m, not on a free list (a boot module), a frame of @d as above, contents kept. */
 int frame_adopt(struct domain *d, mfn_t m);
-/* XENMEM_exchange: take @m from @d if nothing but the allocation refers to it; -EBUSY otherwise. Freed by the call. */
-int frame_steal_and_free(struct domain *d, mfn_t m);
+/*
+ * XENMEM_exchange, in two phases so that a failure half way loses nothing. steal: @m is ours now (as from frame_alloc_hv)
+ * if nothing but the allocation referred to it, else -EBUSY, or -EINVAL: not @d's. give: a frame of ours becomes @d's
+ * (contents kept, M2P = @pfn_value), -EINVAL when dying. Both leave tot_pages alone: a frame in between is still paid
+ * for. uncharge: @n frames will not come back.
+ */
+MUST_CHECK int frame_steal(struct domain *d, mfn_t m);
+MUST_CHECK int frame_give(struct domain *d, mfn_t m, uint64_t pfn_value);
+void frame_uncharge(struct domain *d, uint64_t n);
 /* Let @d map a page of ours: shared_info, grant frames (FRAME_F_SHARED). Undone by frame_unshare. */
 void frame_share_with_guest(mfn_t m, struct domain *d);
 /* Drop our own reference; the frame is freed when the guest's mappings are gone too. */

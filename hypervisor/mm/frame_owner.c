@@ -195,7 +195,7 @@ static void release_frame(struct domain *d, mfn_t m)
         domain_check_dead(d);
 }
 
-int frame_steal_and_free(struct domain *d, mfn_t m)
+int frame_steal(struct domain *d, mfn_t m)
 {
     if (!mfn_valid(m))
         return -EINVAL;
@@ -206,8 +206,42 @@ int frame_steal_and_free(struct domain *d, mfn_t m)
     /* Every mapping, type, pin and partial walk holds a plain reference: count 1 means none of them. */
     if (!atomic_compare_exchange_strong(&f->ref, &alone, FRAME_DOMID_XEN << FRAME_OWNER_SHIFT))
         return alone >> FRAME_OWNER_SHIFT == d->id ? -EBUSY : -EINVAL;
-    release_frame(d, m);
+
+    BUG_ON(atomic_load_explicit(&f->type, memory_order_relaxed) & PGT_IN_USE);
+    m2p_set(m, M2P_INVALID);
+    spin_lock(&d->mm.lock);
+    domain_unlink(d, m);
+    spin_unlock(&d->mm.lock);
+    atomic_store_explicit(&f->type, 0, memory_order_relaxed);
+    f->stamp_progress = tlb_epoch_now();
+    atomic_store_explicit(&f->ref, (FRAME_DOMID_XEN << FRAME_OWNER_SHIFT) | 1, memory_order_release);
     return 0;
+}
+
+int frame_give(struct domain *d, mfn_t m, uint64_t pfn_value)
+{
+    int rc = -EINVAL;
+
+    spin_lock(&d->mm.lock);
+    if (!domain_is_dying(d)) {
+        m2p_set(m, pfn_value);
+        domain_link(d, m);
+        atomic_store_explicit(&frame_of(m)->ref, OWNED_BY(d) | FRAME_F_ALLOCATED | 1, memory_order_release);
+        rc = 0;
+    }
+    spin_unlock(&d->mm.lock);
+    return rc;
+}
+
+void frame_uncharge(struct domain *d, uint64_t n)
+{
+    spin_lock(&d->mm.lock);
+    BUG_ON(n > d->mm.tot_pages);
+    d->mm.tot_pages -= n;
+    const bool last = d->mm.tot_pages == 0 && d->mm.xenheap_pages == 0;
+    spin_unlock(&d->mm.lock);
+    if (n > 0 && last && domain_is_dying(d))
+        domain_check_dead(d);
 }
 
 void frame_share_with_guest(mfn_t m, struct domain *d)
