@@ -51,6 +51,8 @@ int sched_set_params(struct domain *d, unsigned weight, unsigned cap);
 uint64_t sched_vcpu_cpu_time(struct vcpu *v);
 uint64_t sched_idle_time(unsigned cpu);
 void sched_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out);
+/* The record as of the last change of state, which is what the guest's own copy holds. */
+void sched_runstate_snapshot(struct vcpu *v, struct vcpu_runstate_info *out);
 void sched_dump(void);
 /* Recompute: each runnable vCPU is queued once or runs; each queued one is runnable. BUGs on our own mistakes. */
 void sched_audit(void);

@@ -22,8 +22,6 @@ struct vcpu_sched {
     uint8_t state;              /* RUNSTATE_* */
     uint64_t state_since;
     uint64_t state_time[4];
-    gva_t runstate_area;        /* 0: none; written in the guest's kernel address space: time/runstate.c */
-    bool runstate_pending;      /* write it when kernel tables are loaded again */
 };
 
 struct domain_sched {
