@@ -61,7 +61,7 @@ static long op_enter_acpi_sleep(struct xen_platform_op *op, bool *copy_back)
     const bool extended = s->flags & XENPF_ACPI_SLEEP_EXTENDED;
 
     (void)copy_back;
-    if (s->flags & ~XENPF_ACPI_SLEEP_EXTENDED)
+    if (s->flags & ~(uint32_t)XENPF_ACPI_SLEEP_EXTENDED)
         return -EINVAL;
     if (s->sleep_state != 5)
         return -EOPNOTSUPP;
