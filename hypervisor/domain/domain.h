@@ -17,6 +17,7 @@
 #include <xen/vcpu.h>
 
 #include "bitmap.h"
+#include "emul/io_port.h"
 #include "entry/guest_cpu.h"
 #include "limits.h"
 #include "list.h"
@@ -102,6 +103,7 @@ struct domain {
     struct grant_table *grants;
     struct pirq_table *pirqs;
     struct io_caps *io;
+    struct io_latches latches;      /* emul/io_port.c */
     struct cpu_policy *policy;
     struct domain_time time;
     struct domain_sched sched;

@@ -42,6 +42,8 @@ bool guest_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value);
 /* ABI set_debugreg / get_debugreg and MOV DR. -EPERM -EINVAL -ENODEV (abi-map 2.8). */
 int guest_set_debugreg(struct vcpu *v, unsigned reg, uint64_t value);
 int guest_get_debugreg(struct vcpu *v, unsigned reg, uint64_t *value);
+/* What may be loaded into the real DR7 for @v: its own value without I/O breakpoints, which are never armed. */
+uint64_t guest_dr7_hardware(const struct vcpu *v);
 
 /* ABI: the hypercall page: 32-byte stubs by number, the rest int3 (abi-map 2.1). @page is the guest's, in our mapping. */
 void hypercall_page_fill(void *page);
