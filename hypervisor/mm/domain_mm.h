@@ -26,9 +26,14 @@ struct domain_mm {
     struct dirty_log *log;      /* NULL unless logging */
 };
 
-/* vcpu: what an earlier call had to leave half dropped; finished before the vCPU's next mmu call. */
+/*
+ * vcpu: tables that an earlier call had to leave half dropped, a plain and a type reference each; finished before the
+ * vCPU's next mmu call (pt_finish_pending), or by teardown. Zero: none.
+ */
+#define PENDING_PUTS 4
 struct pending_put {
-    mfn_t mfn;                  /* MFN_INVALID: none */
+    unsigned count;
+    mfn_t mfn[PENDING_PUTS];
 };
 
 /* For relinquish: move @m from the head of the list of owned frames to the lingering ones. */

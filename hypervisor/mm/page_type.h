@@ -13,7 +13,7 @@
  *       (L4, L3, L2, L1), never sideways.
  *   I4  PARTIAL: exactly the entries [0, progress) hold their references. A validation that must yield leaves
  *       count 0, PARTIAL and one plain reference that the frame holds on itself; whoever wants the frame next
- *       either finishes the job (same type) or undoes it (another type, teardown). A release that must yield
+ *       as the same type finishes the job, teardown undoes it, another type is -EBUSY. A release that must yield
  *       leaves count 1, PARTIAL: the caller still owns its reference and calls again (XSA-299, 310).
  *   I5  PINNED is one more type and plain reference with a flag; only UNPIN and teardown clear it (XSA-252).
  *
@@ -35,6 +35,7 @@ enum page_type { PGT_NONE, PGT_L1, PGT_L2, PGT_L3, PGT_L4, PGT_SEG, PGT_WRITABLE
 #define PGT_PINNED     (1UL << 59)
 #define PGT_BUSY       (1UL << 58)
 #define PGT_PARTIAL    (1UL << 57)
+#define PGT_UNDO       (1UL << 56)      /* with PARTIAL: the validation failed, its references are being returned */
 #define PGT_COUNT_MASK ((1UL << 40) - 1)
 #define PGT_IN_USE     (PGT_PINNED | PGT_BUSY | PGT_PARTIAL | PGT_COUNT_MASK)   /* none set: the type may change */
 
@@ -61,13 +62,28 @@ void page_type_put_leaf(mfn_t m, struct domain *d);
 MUST_CHECK int page_get_and_type(mfn_t m, struct domain *d, enum page_type want);
 MUST_CHECK int page_put_and_type(mfn_t m, struct domain *d);
 
+/* The same two by somebody who does not know the owner (an entry is dropped: its frame may be foreign). */
+MUST_CHECK int page_type_drop(mfn_t m);
+void page_type_drop_leaf(mfn_t m);
+MUST_CHECK int page_drop_and_type(mfn_t m);
+
+/*
+ * Pin @m at @level. Errors of page_get_and_type, and -EEXIST: pinned already, and the caller now owns a plain and a type
+ * reference that it must drop (page_put_and_type: can yield).
+ */
 MUST_CHECK int page_pin(mfn_t m, struct domain *d, enum page_type level);
+/* 0: no longer pinned, and the pin's plain and type reference are the caller's to drop. -EINVAL: was not. */
 MUST_CHECK int page_unpin(mfn_t m, struct domain *d);
+/* Teardown; the caller holds a plain reference: undo a validation that nobody will resume. -ERESTART: call again. */
+MUST_CHECK int page_type_abandon(mfn_t m);
 
 /* Type with count > 0 and validated, else PGT_NONE; for getpageframeinfo. */
 enum page_type page_type_now(mfn_t m, bool *pinned);
 
-/* Recount every reference from every table of every domain; BUG on a difference. Machine quiescent. */
-void page_type_audit(void);
+/*
+ * Recount every reference from every table of every domain; BUG on a difference. Machine quiescent. @strict: nobody else
+ * (grants, calls in progress) holds any, so the counts must be equal, not just sufficient.
+ */
+void page_type_audit(bool strict);
 
 #endif

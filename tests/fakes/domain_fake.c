@@ -41,7 +41,7 @@ void fake_vcpu_init(struct vcpu *v, struct domain *d, unsigned id)
     v->id = id;
     v->info = &info[id];
     v->info_mfn = MFN_INVALID;
-    v->pending_put.mfn = MFN_INVALID;
+    
     v->cpu.kernel_root = v->cpu.user_root = MFN_INVALID;
     v->cpu.kernel_mode = true;
     for (unsigned i = 0; i < GDT_FRAMES; i++)
