@@ -25,6 +25,7 @@ void fake_domain_init(struct domain *d, domid_t id)
     spin_lock_init(&d->lock, RANK_DOMAIN);
     spin_lock_init(&d->mm.lock, RANK_PAGE);
     d->mm.max_pages = ~0UL;
+    d->mm.relinquish_put = MFN_INVALID;
     d->shared_info_mfn = MFN_INVALID;
     known[id % MAX_FAKE_DOMAINS] = d;
     if (id == 0)
