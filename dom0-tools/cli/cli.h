@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cli.h - what the commands share
+ *
+ * A command gets the handle and its own argv (argv[0] is the command's name) and returns the exit
+ * status: 0, or 1 after printing why. Only files in cli/ print or exit.
+ */
+#ifndef VANE_CLI_H
+#define VANE_CLI_H
+
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "../lib/vane.h"
+
+struct cli {
+    struct vane *v;
+    bool json;              /* --json: one JSON document on standard output */
+    bool dry_run, quiet;
+    int verbose;
+};
+
+struct command {
+    const char *name;
+    int (*run)(struct cli *c, int argc, char **argv);
+    bool changes;           /* sweep first: it changes something */
+    const char *args;       /* usage */
+    const char *help;       /* one line */
+    const char *options;    /* lines, or NULL */
+};
+
+extern const struct command commands[];
+const struct command *command_find(const char *name);
+
+/* Print the recorded error (as JSON with --json) and return the exit status 1. */
+int cli_error(struct cli *c);
+/* The same for an error of the command line itself. */
+int cli_fail(struct cli *c, const char *hint, const char *fmt, ...) PRINTF(3, 4);
+int cli_usage(struct cli *c, const char *command);
+/* Print a JSON document, drop it, return 0. */
+int cli_json(struct json_object *o);
+/* "ok" for verbs without output. */
+int cli_ok(struct cli *c, const char *key, const char *value);
+/* Exactly @n arguments from @first on, else usage. */
+bool cli_args(struct cli *c, int argc, char **argv, int first, int min, int max);
+
+/* "512", "512m", "2g", "+64" is not: KiB. False when it is no size. */
+bool cli_size_kb(const char *s, char unit, uint64_t *kb);
+/* cmd_console.c: connect the terminal to a domain's console until ^] or its end. */
+int cli_console(struct cli *c, uint32_t domid, bool unpause);
+
+#define CMD(name) int cmd_##name(struct cli *c, int argc, char **argv)
+CMD(list); CMD(vm_list); CMD(domid); CMD(domname); CMD(uptime); CMD(info); CMD(dmesg); CMD(vcpu_list);
+CMD(cpupool_list); CMD(claims); CMD(help); CMD(version);
+CMD(create); CMD(config_update); CMD(destroy); CMD(shutdown); CMD(reboot); CMD(pause); CMD(unpause);
+CMD(rename); CMD(console); CMD(mem_set); CMD(mem_max); CMD(vcpu_set); CMD(vcpu_pin);
+CMD(sched_credit2); CMD(sched_credit); CMD(sysrq); CMD(trigger); CMD(debug_keys); CMD(dump_core); CMD(top);
+CMD(block_attach); CMD(block_list); CMD(block_detach);
+CMD(network_attach); CMD(network_list); CMD(network_detach);
+CMD(events); CMD(metrics);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd_life.c - destroy, shutdown, reboot, pause, unpause, rename, memory, vcpus, sysrq, trigger */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/create.h"
+#include "../lib/handle.h"
+#include "../lib/life.h"
+#include "cli.h"
+
+#define WAIT_DOWN_MS (24 * 3600 * 1000)
+
+static int find(struct cli *c, const char *who, struct vane_dom *d)
+{
+    return vane_dom_find(c->v, who, d) < 0 ? cli_error(c) : 0;
+}
+
+int cmd_destroy(struct cli *c, int argc, char **argv)
+{
+    struct vane_dom d;
+    int ch;
+
+    while ((ch = getopt(argc, argv, "fh")) != -1) {
+        if (ch != 'f')
+            return cli_usage(c, argv[0]);
+    }
+    if (!cli_args(c, argc, argv, optind, 1, 1) || find(c, argv[optind], &d))
+        return EXIT_FAILURE;
+    return vane_destroy(c->v, &d) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
+}
+
+static int ask_one(struct cli *c, const struct vane_dom *d, const char *what, bool loud)
+{
+    if (loud && !c->json)
+        printf("%s domain %u\n", strcmp(what, "reboot") == 0 ? "Rebooting" : "Shutting down", d->domid);
+    fflush(stdout);
+    return vane_ask(c->v, d, what) < 0 ? cli_error(c) : 0;
+}
+
+static int ask(struct cli *c, int argc, char **argv, const char *what)
+{
+    static const struct option opts[] = {
+        { "all", 0, NULL, 'a' }, { "wait", 0, NULL, 'w' }, { NULL, 0, NULL, 0 },
+    };
+    struct vane_dom *list = NULL, one;
+    bool all = false, wait = false;
+    int ch, n = 1, rc = 0;
+
+    while ((ch = getopt_long(argc, argv, "awFh", opts, NULL)) != -1) {
+        switch (ch) {
+        case 'a': all = true; break;
+        case 'w': wait = true; break;
+        case 'F': break;
+        default: return cli_usage(c, argv[0]);
+        }
+    }
+    if (!all && (!cli_args(c, argc, argv, optind, 1, 1) || find(c, argv[optind], &one)))
+        return EXIT_FAILURE;
+    if (all && (n = vane_dom_list(c->v, &list)) < 0)
+        return cli_error(c);
+    for (int i = 0; i < n; i++) {
+        const struct vane_dom *d = all ? &list[i] : &one;
+
+        if (d->domid == 0 && all)
+            continue;
+        rc |= ask_one(c, d, what, true);
+    }
+    for (int i = 0; wait && i < n; i++) {
+        const struct vane_dom *d = all ? &list[i] : &one;
+
+        if (d->domid != 0 && vane_wait_down(c->v, d->domid, WAIT_DOWN_MS) < 0)
+            rc = cli_error(c);
+        else if (d->domid != 0 && !c->json)
+            printf("Domain %u has been shut down\n", d->domid);
+    }
+    free(list);
+    return rc ? rc : cli_ok(c, NULL, NULL);
+}
+
+int cmd_shutdown(struct cli *c, int argc, char **argv)
+{
+    return ask(c, argc, argv, "poweroff");
+}
+
+int cmd_reboot(struct cli *c, int argc, char **argv)
+{
+    return ask(c, argc, argv, "reboot");
+}
+
+int cmd_pause(struct cli *c, int argc, char **argv)
+{
+    struct vane_dom d;
+
+    if (!cli_args(c, argc, argv, 1, 1, 1) || find(c, argv[1], &d))
+        return EXIT_FAILURE;
+    return vane_pause(c->v, d.domid) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
+}
+
+int cmd_unpause(struct cli *c, int argc, char **argv)
+{
+    struct vane_dom d;
+
+    if (!cli_args(c, argc, argv, 1, 1, 1) || find(c, argv[1], &d))
+        return EXIT_FAILURE;
+    return vane_unpause(c->v, d.domid) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
+}
+
+int cmd_rename(struct cli *c, int argc, char **argv)
+{
+    struct vane_dom d;
+
+    if (!cli_args(c, argc, argv, 1, 2, 2) || find(c, argv[1], &d))
+        return EXIT_FAILURE;
+    return vane_rename(c->v, &d, argv[2]) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
+}
+
+static int set_memory(struct cli *c, int argc, char **argv,
+                      int (*set)(struct vane *, const struct vane_dom *, uint64_t))
+{
+    struct vane_dom d;
+    uint64_t kb;
+
+    if (!cli_args(c, argc, argv, 1, 2, 2) || find(c, argv[1], &d))
+        return EXIT_FAILURE;
+    if (!cli_size_kb(argv[2], 'm', &kb))
+        return cli_fail(c, "for example 512, 512m, 2g", "invalid memory size: %s", argv[2]);
+    return set(c->v, &d, kb) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
+}
+
+int cmd_mem_set(struct cli *c, int argc, char **argv)
+{
+    return set_memory(c, argc, argv, vane_mem_set);
+}
+
+int cmd_mem_max(struct cli *c, int argc, char **argv)
+{
+    return set_memory(c, argc, argv, vane_mem_max);
+}
+
+int cmd_vcpu_set(struct cli *c, int argc, char **argv)
+{
+    static const struct option opts[] = { { "ignore-host", 0, NULL, 'i' }, { NULL, 0, NULL, 0 } };
+    struct vane_dom d;
+    unsigned long n;
+    bool any = false;
+    char *end;
+    int ch;
+
+    while ((ch = getopt_long(argc, argv, "ih", opts, NULL)) != -1) {
+        if (ch != 'i')
+            return cli_usage(c, argv[0]);
+        any = true;
+    }
+    if (!cli_args(c, argc, argv, optind, 2, 2) || find(c, argv[optind], &d))
+        return EXIT_FAILURE;
+    n = strtoul(argv[optind + 1], &end, 10);
+    if (*end || end == argv[optind + 1] || n > 1024)
+        return cli_fail(c, NULL, "Error: Invalid argument %s as VCPU count", argv[optind + 1]);
+    if (!any && d.vcpus_online < n && (int)n > xc_get_online_cpus(c->v->xc))
+        return cli_fail(c, "use -i to override", "You are overcommitting! You have %d physical CPUs and "
+                        "want %lu vCPUs! Aborting, use --ignore-host to continue",
+                        xc_get_online_cpus(c->v->xc), n);
+    return vane_vcpu_set(c->v, &d, (unsigned)n) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
+}
+
+int cmd_sysrq(struct cli *c, int argc, char **argv)
+{
+    struct vane_dom d;
+
+    if (!cli_args(c, argc, argv, 1, 2, 2) || find(c, argv[1], &d))
+        return EXIT_FAILURE;
+    if (strlen(argv[2]) != 1)
+        return cli_fail(c, NULL, "Invalid sysrq. It must be one letter.");
+    return vane_sysrq(c->v, &d, argv[2][0]) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
+}
+
+/* ABI: domctl.h sendtrigger. On PV guests only nmi means something; power is a shutdown request. */
+int cmd_trigger(struct cli *c, int argc, char **argv)
+{
+    struct vane_dom d;
+    unsigned long vcpu = 0;
+
+    if (!cli_args(c, argc, argv, 1, 2, 3) || find(c, argv[1], &d))
+        return EXIT_FAILURE;
+    if (argc > 3)
+        vcpu = strtoul(argv[3], NULL, 10);
+    if (strcmp(argv[2], "power") == 0)
+        return ask_one(c, &d, "poweroff", false);
+    if (strcmp(argv[2], "reset") == 0)
+        return ask_one(c, &d, "reboot", false);
+    if (strcmp(argv[2], "nmi") != 0)
+        return cli_fail(c, "power, reset or nmi", "trigger %s means nothing to a PV guest", argv[2]);
+    if (xc_domain_send_trigger(c->v->xc, d.domid, XEN_DOMCTL_SENDTRIGGER_NMI, (uint32_t)vcpu) < 0) {
+        vane_fail(c->v, -errno, "`vane sysrq DOMAIN l` asks the guest for backtraces",
+                  "cannot send an NMI to domain %s: %s", d.name, strerror(errno));
+        return cli_error(c);
+    }
+    return cli_ok(c, NULL, NULL);
+}
+
+int cmd_dump_core(struct cli *c, int argc, char **argv)
+{
+    struct vane_dom d;
+    int rc;
+
+    if (!cli_args(c, argc, argv, 1, 2, 2) || find(c, argv[1], &d))
+        return EXIT_FAILURE;
+    if (d.domid == 0)
+        return cli_fail(c, NULL, "Domain-0 cannot dump its own core");
+    if (!d.paused && !d.shutdown && vane_pause(c->v, d.domid) < 0)
+        return cli_error(c);
+    rc = xc_domain_dumpcore(c->v->xc, d.domid, argv[2]) < 0
+        ? vane_fail(c->v, errno ? -errno : -EIO, "is the disk full?", "cannot write the core of %s to %s: %s",
+                    d.name, argv[2], vane_xc_said(c->v)) : 0;
+    if (!d.paused && !d.shutdown && vane_unpause(c->v, d.domid) < 0)
+        rc = vane_last_error(c->v)->code;
+    return rc < 0 ? cli_error(c) : cli_ok(c, "file", argv[2]);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd_sched.c - vcpu-pin, sched-credit2, sched-credit */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../config/config.h"
+#include "../lib/handle.h"
+#include "../lib/paths.h"
+#include "../lib/store.h"
+#include "cli.h"
+
+static bool fill_map(struct vane *v, const char *s, xc_cpumap_t map)
+{
+    struct vane_cpus cpus;
+    int max = xc_get_max_cpus(v->xc);
+
+    if (!vane_cpus_parse(s, &cpus))
+        return false;
+    for (int i = 0; i < max; i++)
+        (vane_cpus_has(&cpus, (unsigned)i) ? xc_cpumap_setcpu : xc_cpumap_clearcpu)(i, map);
+    return true;
+}
+
+static int pin(struct cli *c, const struct vane_dom *d, uint32_t vcpu, xc_cpumap_t hard,
+               xc_cpumap_t soft, uint32_t flags)
+{
+    if (xc_vcpu_setaffinity(c->v->xc, d->domid, (int)vcpu, hard, soft, flags) == 0)
+        return 0;
+    vane_fail(c->v, -errno, "`vane info` shows nr_cpus", "Could not set affinity for vcpu `%u'. (%s)",
+              vcpu, strerror(errno));
+    return cli_error(c);
+}
+
+int cmd_vcpu_pin(struct cli *c, int argc, char **argv)
+{
+    static const struct option opts[] = { { "force", 0, NULL, 'f' }, { NULL, 0, NULL, 0 } };
+    struct vane_dom d;
+    xc_cpumap_t hard, soft;
+    uint32_t flags = 0, first = 0, last;
+    const char *soft_arg;
+    char *end;
+    int ch, rc = 0;
+
+    while ((ch = getopt_long(argc, argv, "fh", opts, NULL)) != -1) {
+        if (ch != 'f')
+            return cli_usage(c, argv[0]);
+        flags |= XEN_VCPUAFFINITY_FORCE;
+    }
+    if (!cli_args(c, argc, argv, optind, 3, 4))
+        return EXIT_FAILURE;
+    if (vane_dom_find(c->v, argv[optind], &d) < 0)
+        return cli_error(c);
+    last = d.vcpu_max_id;
+    if (strcmp(argv[optind + 1], "all") != 0) {
+        first = last = (uint32_t)strtoul(argv[optind + 1], &end, 10);
+        if (*end || first > d.vcpu_max_id)
+            return cli_fail(c, NULL, "Error: Invalid argument %s as VCPU.", argv[optind + 1]);
+    }
+    soft_arg = argc > optind + 3 ? argv[optind + 3] : "-";
+    hard = xc_cpumap_alloc(c->v->xc);
+    soft = xc_cpumap_alloc(c->v->xc);
+    if (strcmp(argv[optind + 2], "-") != 0) {
+        flags |= XEN_VCPUAFFINITY_HARD;
+        rc = hard && fill_map(c->v, argv[optind + 2], hard) ? 0 : 1;
+    }
+    if (strcmp(soft_arg, "-") != 0) {
+        flags |= XEN_VCPUAFFINITY_SOFT;
+        rc |= soft && fill_map(c->v, soft_arg, soft) ? 0 : 1;
+    }
+    if (rc)
+        rc = cli_fail(c, "for example 0-3,^1, or all", "no list of CPUs: %s %s", argv[optind + 2],
+                      soft_arg);
+    for (uint32_t i = first; rc == 0 && i <= last; i++)
+        rc = pin(c, &d, i, hard, soft, flags);
+    free(hard);
+    free(soft);
+    return rc ? rc : cli_ok(c, NULL, NULL);
+}
+
+struct sched_args {
+    const char *domain;
+    long weight, cap;           /* -1: not given; the value may be absent: print it */
+    bool pool;
+};
+
+/* Weight and cap through either scheduler's own call. */
+static int get_params(struct vane *v, bool credit2, uint32_t domid, unsigned *weight, unsigned *cap)
+{
+    struct xen_domctl_sched_credit2 s2;
+    struct xen_domctl_sched_credit s1;
+    int rc = credit2 ? xc_sched_credit2_domain_get(v->xc, domid, &s2)
+                     : xc_sched_credit_domain_get(v->xc, domid, &s1);
+
+    if (rc < 0)
+        return vane_fail(v, -errno, "`vane info` shows xen_scheduler",
+                         "cannot read scheduler parameters: %s", strerror(errno));
+    *weight = credit2 ? s2.weight : s1.weight;
+    *cap = credit2 ? s2.cap : s1.cap;
+    return 0;
+}
+
+static int set_params(struct vane *v, bool credit2, uint32_t domid, unsigned weight, unsigned cap)
+{
+    struct xen_domctl_sched_credit2 s2 = { .weight = (uint16_t)weight, .cap = (uint16_t)cap };
+    struct xen_domctl_sched_credit s1 = { .weight = (uint16_t)weight, .cap = (uint16_t)cap };
+    int rc = credit2 ? xc_sched_credit2_domain_set(v->xc, domid, &s2)
+                     : xc_sched_credit_domain_set(v->xc, domid, &s1);
+
+    return rc < 0 ? vane_fail(v, -errno, NULL, "cannot set scheduler parameters: %s", strerror(errno))
+                  : 0;
+}
+
+static void print_params(const struct vane_dom *d, unsigned weight, unsigned cap,
+                         struct json_object *a)
+{
+    struct json_object *o;
+
+    if (!a) {
+        printf("%-33s %4u %6u %4u\n", d->name, d->domid, weight, cap);
+        return;
+    }
+    o = json_object_new_object();
+    json_object_object_add(o, "name", json_object_new_string(d->name));
+    json_object_object_add(o, "domid", json_object_new_int((int)d->domid));
+    json_object_object_add(o, "weight", json_object_new_int((int)weight));
+    json_object_object_add(o, "cap", json_object_new_int((int)cap));
+    json_object_array_add(a, o);
+}
+
+static int print_pool(struct cli *c, bool credit2)
+{
+    char *name = store_read(c->v, XBT_NULL, PATH_POOL_NAME, 0u);
+    struct xen_sysctl_credit2_schedule s2 = {0};
+    struct xen_sysctl_credit_schedule s1 = {0};
+
+    if (credit2 && xc_sched_credit2_params_get(c->v->xc, 0, &s2) == 0)
+        printf("Cpupool %s: ratelimit=%uus\n", name ? name : "Pool-0", s2.ratelimit_us);
+    else if (!credit2 && xc_sched_credit_params_get(c->v->xc, 0, &s1) == 0)
+        printf("Cpupool %s: tslice=%ums ratelimit=%uus migration-delay=%uus\n", name ? name : "Pool-0",
+               s1.tslice_ms, s1.ratelimit_us, s1.vcpu_migr_delay_us);
+    free(name);
+    return 0;
+}
+
+static int show_all(struct cli *c, bool credit2, const struct sched_args *s)
+{
+    struct json_object *a = c->json ? json_object_new_array() : NULL;
+    struct vane_dom *list, one;
+    int n = 1, rc = 0;
+
+    if (s->domain) {
+        if (vane_dom_find(c->v, s->domain, &one) < 0)
+            return cli_error(c);
+        list = &one;
+    } else {
+        n = vane_dom_list(c->v, &list);
+        if (n < 0)
+            return cli_error(c);
+        if (!a)
+            print_pool(c, credit2);
+    }
+    if (!a && !s->pool)
+        printf("Name                                ID Weight  Cap\n");
+    for (int i = 0; i < n && rc == 0 && !s->pool; i++) {
+        unsigned weight, cap;
+
+        rc = get_params(c->v, credit2, list[i].domid, &weight, &cap);
+        if (rc == 0)
+            print_params(&list[i], weight, cap, a);
+    }
+    if (!s->domain)
+        free(list);
+    if (rc < 0)
+        return cli_error(c);
+    return a ? cli_json(a) : 0;
+}
+
+static int sched(struct cli *c, int argc, char **argv, bool credit2)
+{
+    static const struct option opts[] = {
+        { "domain", 1, NULL, 'd' }, { "weight", 1, NULL, 'w' }, { "cap", 1, NULL, 'c' },
+        { "schedparam", 0, NULL, 's' }, { "cpupool", 1, NULL, 'p' }, { "ratelimit_us", 1, NULL, 'r' },
+        { NULL, 0, NULL, 0 },
+    };
+    struct sched_args s = { .weight = -1, .cap = -1 };
+    struct vane_dom d;
+    unsigned weight, cap;
+    int ch;
+
+    while ((ch = getopt_long(argc, argv, "d:w:c:p:r:sh", opts, NULL)) != -1) {
+        switch (ch) {
+        case 'd': s.domain = optarg; break;
+        case 'w': s.weight = strtol(optarg, NULL, 10); break;
+        case 'c': s.cap = strtol(optarg, NULL, 10); break;
+        case 's': s.pool = true; break;
+        case 'p': break;
+        default: return cli_usage(c, argv[0]);
+        }
+    }
+    if ((s.weight >= 0 || s.cap >= 0) && !s.domain)
+        return cli_fail(c, "use -d DOMAIN", "Must specify a domain.");
+    if (!vane_xc(c->v))
+        return cli_error(c);
+    if (s.weight < 0 && s.cap < 0)
+        return show_all(c, credit2, &s);
+    if (s.weight > 65535 || s.weight == 0 || s.cap > 65535)
+        return cli_fail(c, NULL, "weight is 1 to 65535, cap 0 to 65535");
+    if (vane_dom_find(c->v, s.domain, &d) < 0 ||
+        get_params(c->v, credit2, d.domid, &weight, &cap) < 0 ||
+        set_params(c->v, credit2, d.domid, s.weight >= 0 ? (unsigned)s.weight : weight,
+                   s.cap >= 0 ? (unsigned)s.cap : cap) < 0)
+        return cli_error(c);
+    return cli_ok(c, NULL, NULL);
+}
+
+int cmd_sched_credit2(struct cli *c, int argc, char **argv)
+{
+    return sched(c, argc, argv, true);
+}
+
+int cmd_sched_credit(struct cli *c, int argc, char **argv)
+{
+    return sched(c, argc, argv, false);
+}

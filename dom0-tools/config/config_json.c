@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * config_json.c - a configuration in the JSON shape that `xl list -l` prints
+ *
+ * Programs read this output (libxl's domain config type), so names and value forms are libxl's.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "config.h"
+
+static void put(struct json_object *o, const char *key, const char *s)
+{
+    if (s)
+        json_object_object_add(o, key, json_object_new_string(s));
+}
+
+static void put_u(struct json_object *o, const char *key, uint64_t n)
+{
+    json_object_object_add(o, key, json_object_new_uint64(n));
+}
+
+static void put_bool(struct json_object *o, const char *key, bool b)
+{
+    put(o, key, b ? "True" : "False");
+}
+
+static struct json_object *disk_json(const struct vane_disk *d)
+{
+    struct json_object *o = json_object_new_object();
+
+    put(o, "pdev_path", d->target);
+    put(o, "vdev", d->vdev);
+    put(o, "backend", "phy");
+    put(o, "format", "raw");
+    put(o, "script", d->script);
+    put_u(o, "removable", d->removable);
+    put_u(o, "readwrite", d->writable);
+    put_bool(o, "discard_enable", d->discard);
+    return o;
+}
+
+static struct json_object *nic_json(const struct vane_nic *n)
+{
+    struct json_object *o = json_object_new_object();
+    char mac[18];
+
+    put_u(o, "devid", (uint64_t)(n->devid < 0 ? 0 : n->devid));
+    if (n->has_mac) {
+        snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1], n->mac[2],
+                 n->mac[3], n->mac[4], n->mac[5]);
+        put(o, "mac", mac);
+    }
+    put(o, "bridge", n->bridge);
+    put(o, "ip", n->ip);
+    put(o, "ifname", n->ifname);
+    put(o, "script", n->script);
+    put(o, "gatewaydev", n->gatewaydev);
+    put(o, "nictype", "vif");
+    if (n->mtu)
+        put_u(o, "mtu", n->mtu);
+    if (n->rate_bytes) {
+        put_u(o, "rate_bytes_per_interval", n->rate_bytes);
+        put_u(o, "rate_interval_usecs", n->rate_usecs);
+    }
+    return o;
+}
+
+static struct json_object *build_info_json(const struct vane_config *c)
+{
+    struct json_object *b = json_object_new_object(), *avail = json_object_new_array();
+    struct json_object *sched = json_object_new_object();
+
+    put_u(b, "max_vcpus", c->max_vcpus);
+    for (unsigned i = 0; i < c->vcpus; i++)
+        json_object_array_add(avail, json_object_new_int((int)i));
+    json_object_object_add(b, "avail_vcpus", avail);
+    put_u(b, "max_memkb", c->max_kb);
+    put_u(b, "target_memkb", c->mem_kb);
+    put_u(b, "video_memkb", 0);
+    if (c->has_weight)
+        put_u(sched, "weight", c->weight);
+    if (c->has_cap)
+        put_u(sched, "cap", c->cap);
+    json_object_object_add(b, "sched_params", sched);
+    put_bool(b, "claim_mode", true);
+    put(b, "kernel", c->kernel);
+    put(b, "cmdline", c->cmdline);
+    put(b, "ramdisk", c->ramdisk);
+    json_object_object_add(b, "type.pv", json_object_new_object());
+    return b;
+}
+
+char *vane_config_json(const struct vane_config *c, const char *uuid)
+{
+    /* libxl's names of the actions use _ where the configuration has - */
+    static const char *const actions[VANE_ACTIONS] = {
+        "destroy", "restart", "rename_restart", "preserve", "coredump_destroy", "coredump_restart",
+        "soft_reset",
+    };
+    struct json_object *o = json_object_new_object(), *ci = json_object_new_object();
+    char *text;
+
+    put(ci, "type", "pv");
+    put(ci, "name", c->name);
+    put(ci, "uuid", uuid);
+    put(ci, "poolname", c->pool);
+    put_bool(ci, "run_hotplug_scripts", true);
+    json_object_object_add(o, "c_info", ci);
+    json_object_object_add(o, "b_info", build_info_json(c));
+    if (c->n_disks) {
+        struct json_object *a = json_object_new_array();
+
+        for (unsigned i = 0; i < c->n_disks; i++)
+            json_object_array_add(a, disk_json(&c->disks[i]));
+        json_object_object_add(o, "disks", a);
+    }
+    if (c->n_nics) {
+        struct json_object *a = json_object_new_array();
+
+        for (unsigned i = 0; i < c->n_nics; i++)
+            json_object_array_add(a, nic_json(&c->nics[i]));
+        json_object_object_add(o, "nics", a);
+    }
+    for (int e = 0; e < VANE_EVENTS; e++)
+        put(o, vane_event_key((enum vane_event)e), actions[c->on[e]]);
+    text = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+                                                  JSON_C_TO_STRING_SPACED |
+                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(o);
+    return text;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * device.h - split devices: what every kind has in common, and the kinds
+ *
+ * A device is three XenStore directories: the front end's (the guest owns it), the back end's (Dom0's,
+ * readable by the guest) and /libxl/N/device/KIND/DEV (Dom0's alone). Decisions read the last two
+ * only (H111). All nodes of a device appear in one transaction and carry what a Debian xl would write,
+ * so either tool can manage the other's devices.
+ *
+ * Adding has three phases: *_open() touches Dom0 only and needs no domain; *_store() writes nodes
+ * inside the caller's transaction; *_finish() waits for the back end and completes it. Whoever fails
+ * in between calls dev_remove().
+ */
+#ifndef VANE_DEVICE_H
+#define VANE_DEVICE_H
+
+#include <sys/types.h>
+
+#include "../config/config.h"
+#include "../lib/store.h"
+
+/* Limits users feel (features.md: those of libxl). */
+#define DEV_INIT_MS 10000
+#define DEV_DESTROY_MS 10000
+#define DEV_HOTPLUG_MS 40000
+
+struct dev {
+    uint32_t domid;
+    const char *kind;       /* "vbd", "vif", "console" */
+    uint32_t number;
+};
+
+/* ---- writing a directory of nodes: the first error sticks ---- */
+struct nodes {
+    struct vane *v;
+    xs_transaction_t t;
+    uint32_t domid;
+    char base[256];
+    int rc;
+};
+void nodes_dir(struct nodes *n, enum store_perm perm, const char *path, ...) PRINTF(3, 4);
+void nodes_put(struct nodes *n, const char *leaf, const char *fmt, ...) PRINTF(3, 4);
+
+/* ---- any kind ---- */
+
+/* Devices of a domain, from /libxl: *@out malloc'ed, kinds are static strings. Returns the count. */
+int dev_list(struct vane *v, xs_transaction_t t, uint32_t domid, struct dev **out) MUST_CHECK;
+char *dev_backend_path(struct vane *v, xs_transaction_t t, const struct dev *d);
+/* Wait until the back end is ready (InitWait or further). */
+int dev_wait_backend(struct vane *v, const struct dev *d) MUST_CHECK;
+/* Whether a directory with this device exists. */
+bool dev_exists(struct vane *v, xs_transaction_t t, const struct dev *d);
+
+/*
+ * Ask for removal and wait. @force: the guest need not agree (it is gone, or must be).
+ * -EBUSY: the guest holds on to it; the device stays as it was.
+ */
+int dev_remove(struct vane *v, const struct dev *d, bool force) MUST_CHECK;
+/* All devices of a domain that is going away, in parallel. Errors are logged, nothing is left. */
+void dev_remove_all(struct vane *v, uint32_t domid);
+
+/* ---- disks ---- */
+struct vbd {
+    const struct vane_disk *d;
+    int fd;                 /* keeps the loop device until the back end has it; -1 none */
+    dev_t rdev;             /* what the back end opens; 0 with script= */
+    dev_t file_dev;         /* identity of the image, for the sharing check */
+    ino_t file_ino;
+    char node[64];          /* /dev/loop0 */
+};
+int vbd_open(struct vane *v, const struct vane_disk *d, struct vbd *out) MUST_CHECK;
+void vbd_close(struct vbd *b);
+/* Refuses an image that another device has writable, or has at all when this one is writable. */
+int vbd_store(struct vane *v, xs_transaction_t t, uint32_t domid, const struct vbd *b) MUST_CHECK;
+int vbd_finish(struct vane *v, uint32_t domid, struct vbd *b) MUST_CHECK;
+
+/* ---- network interfaces ---- */
+/* @uuid gives a card without mac= a stable address. */
+int vif_store(struct vane *v, xs_transaction_t t, uint32_t domid, const struct vane_nic *n,
+              const struct vane_uuid *uuid) MUST_CHECK;
+int vif_finish(struct vane *v, uint32_t domid, const struct vane_nic *n) MUST_CHECK;
+
+/* ---- console ---- */
+int console_store(struct vane *v, xs_transaction_t t, uint32_t domid, const char *type,
+                  uint32_t port, uint64_t mfn) MUST_CHECK;
+
+/* ---- hotplug.c: scripts, with the environment protocol of Xen's hotplug scripts ---- */
+int hotplug_run(struct vane *v, const struct dev *d, const char *script, const char *vif,
+                const char *const *args) MUST_CHECK;
+
+/* ---- netlink.c ---- */
+/* Rename (if @name differs), set the mtu (if not 0), join @bridge (if not NULL) and set up. */
+int net_setup(struct vane *v, const char *old, const char *name, unsigned mtu, const char *bridge)
+    MUST_CHECK;
+bool net_exists(const char *name);
+
+#endif

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# libvane (everything but cli/ and vaned's own loop), vane and vaned.
+
+VANE_CFLAGS := -D_GNU_SOURCE
+VANE_LIBS   := -lxenctrl -lxenforeignmemory -lxenevtchn -lxengnttab -lxenstore -lxentoollog \
+               -lxlutil -lxenlight -lxenguest -ljson-c -lmnl -lz -lbz2 -llzma -llz4 -lzstd
+VANE_DIRS   := lib builder devices config stream
+VANE_LIB_C  := $(sort $(foreach d,$(VANE_DIRS),$(wildcard dom0-tools/$(d)/*.c))) \
+               dom0-tools/daemon/client.c dom0-tools/daemon/metrics.c dom0-tools/daemon/policy.c
+VANE_LIB    := $(B)/lib/libvane.a
+VANE_CLI_C  := $(sort $(wildcard dom0-tools/cli/*.c))
+VANED_C     := $(filter-out $(VANE_LIB_C),$(sort $(wildcard dom0-tools/daemon/*.c)))
+
+ALL_TARGETS += $(B)/bin/vane $(B)/bin/vaned
+DOM0_FILES  += $(B)/bin/vane:/usr/sbin/vane $(B)/bin/vaned:/usr/sbin/vaned
+
+vane_objs = $(patsubst %.c,$(B)/%.o,$(1))
+
+$(B)/dom0-tools/%.o: dom0-tools/%.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(VANE_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(VANE_LIB): $(call vane_objs,$(VANE_LIB_C))
+	@mkdir -p $(@D)
+	rm -f $@
+	ar rcs $@ $^
+
+$(B)/bin/vane: $(call vane_objs,$(VANE_CLI_C)) $(VANE_LIB)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(VANE_LIBS)
+
+$(B)/bin/vaned: $(call vane_objs,$(VANED_C)) $(VANE_LIB)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(VANE_LIBS)
+
+-include $(wildcard $(B)/dom0-tools/*/*.d)

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * create.c - the pipeline that makes a domain
+ *
+ * kernel, domain, names, memory, nodes and devices, image, start state, introduction, back ends,
+ * unpause. Back ends start while the image is written. Each step is timed.
+ *
+ *   I1  the mark (journal.h) exists before the domain does and goes when the domain is complete.
+ *   I2  a failure after the domain exists destroys it before returning; the first error is reported.
+ *   I3  the name is claimed in the transaction that checks that nobody has it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../builder/build.h"
+#include "../builder/cache.h"
+#include "../builder/guest_mem_xen.h"
+#include "../devices/device.h"
+#include "boot.h"
+#include "create.h"
+#include "handle.h"
+#include "journal.h"
+#include "paths.h"
+#include "store.h"
+
+struct work {
+    struct vane *v;
+    struct vane_config *c;
+    struct vane_create *arg;
+    uint32_t domid;
+    struct loaded_kernel kernel;
+    void *ramdisk;
+    size_t ramdisk_len;
+    struct guest_mem *gm;
+    struct build_plan plan;
+    uint32_t store_port, console_port;
+    struct vbd *vbds;
+    int64_t step_start;
+};
+
+static int64_t now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
+}
+
+static void step_done(struct work *w, const char *name)
+{
+    int64_t now = now_us();
+
+    if (w->arg->n_steps < VANE_MAX_STEPS)
+        w->arg->step[w->arg->n_steps++] = (struct vane_step){ name, now - w->step_start };
+    w->step_start = now;
+}
+
+static int load_files(struct work *w)
+{
+    struct stat st;
+    int fd, rc = kernel_load(w->v, w->c->kernel, w->arg->cache_dir, &w->kernel);
+
+    if (rc < 0)
+        return rc;
+    w->arg->kernel_from_cache = w->kernel.from_cache;
+    if (!w->c->ramdisk)
+        return 0;
+    fd = open(w->c->ramdisk, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        rc = vane_fail(w->v, errno ? -errno : -EINVAL, "check ramdisk= in the configuration",
+                       "ramdisk %s: %s", w->c->ramdisk, errno ? strerror(errno) : "not a file");
+    } else if (st.st_size > 0) {
+        w->ramdisk_len = (size_t)st.st_size;
+        w->ramdisk = mmap(NULL, w->ramdisk_len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+        if (w->ramdisk == MAP_FAILED) {
+            w->ramdisk = NULL;
+            rc = vane_fail(w->v, -errno, NULL, "ramdisk %s: %s", w->c->ramdisk, strerror(errno));
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+static int plan(struct work *w)
+{
+    const char *why;
+    int rc = build_plan(&w->kernel.k, w->c->mem_kb / 4, w->ramdisk, w->ramdisk_len, &w->plan, &why);
+
+    return rc < 0 ? vane_fail(w->v, rc, rc == -ENOMEM ? "raise memory=" : NULL, "kernel %s: %s",
+                              w->c->kernel, why) : 0;
+}
+
+/* ---- first transaction: the name and the domain's directories ---- */
+
+static int name_is_free(struct work *w, xs_transaction_t t)
+{
+    unsigned n;
+    char **doms = store_list(w->v, t, &n, PATH_DOMS);
+    int rc = 0;
+
+    for (unsigned i = 0; i < n && rc == 0; i++) {
+        uint32_t id = (uint32_t)strtoul(doms[i], NULL, 10);
+        char *name;
+
+        if (id == w->arg->replaces)
+            continue;
+        name = store_read(w->v, t, PATH_DOM("name"), id);
+        if (name && strcmp(name, w->c->name) == 0)
+            rc = vane_fail(w->v, -EEXIST, "choose another name=, or destroy that one first",
+                           "domain %s exists already, with id %u", w->c->name, id);
+        free(name);
+    }
+    free(doms);
+    return rc;
+}
+
+static int write_names(struct vane *v, xs_transaction_t t, void *arg)
+{
+    static const char *const guest_owned[] = {
+        "device/suspend/event-channel", "control/shutdown", "control/feature-poweroff",
+        "control/feature-reboot", "control/feature-suspend", "control/sysrq", "data", "drivers",
+        "feature", "attr", "error",
+    };
+    static const char *const dirs[] = { "cpu", "memory", "device", "control", "store" };
+    struct work *w = arg;
+    struct nodes n = { .v = v, .t = t, .domid = w->domid };
+    char uuid[VANE_UUID_LEN];
+    int rc = name_is_free(w, t);                                        /* I3 */
+
+    if (rc < 0)
+        return rc;
+    vane_uuid_format(uuid, &w->c->uuid);
+    if (w->arg->replaces != VANE_DOMID_ANY)         /* the name moves in this transaction */
+        store_remove(v, t, PATH_DOM("name"), w->arg->replaces);
+    store_remove(v, t, PATH_DOM_ROOT, w->domid);    /* what a domain of this id left behind */
+    store_remove(v, t, PATH_LIBXL_ROOT, w->domid);
+
+    nodes_dir(&n, STORE_GUEST_READS, PATH_VM_ROOT, uuid);
+    nodes_put(&n, "name", "%s", w->c->name);
+    nodes_put(&n, "uuid", "%s", uuid);
+    nodes_put(&n, "start_time", "%lld.00", (long long)time(NULL));
+    nodes_put(&n, "image/ostype", "linux");
+    nodes_put(&n, "image/kernel", "%s", w->c->kernel);
+    if (w->c->ramdisk)
+        nodes_put(&n, "image/ramdisk", "%s", w->c->ramdisk);
+    if (w->c->cmdline)
+        nodes_put(&n, "image/cmdline", "%s", w->c->cmdline);
+
+    nodes_dir(&n, STORE_DOM0, PATH_LIBXL_ROOT, w->domid);
+    nodes_put(&n, "device", "%s", "");
+    nodes_put(&n, "type", "pv");
+    nodes_put(&n, "dm-version", "qemu_xen");
+
+    nodes_dir(&n, STORE_GUEST_READS, PATH_DOM_ROOT, w->domid);
+    nodes_put(&n, "vm", PATH_VM_ROOT, uuid);
+    nodes_put(&n, "name", "%s", w->c->name);
+    nodes_put(&n, "domid", "%u", w->domid);
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+        nodes_put(&n, dirs[i], "%s", "");
+    nodes_put(&n, "control/platform-feature-multiprocessor-suspend", "1");
+    nodes_put(&n, "control/platform-feature-xs_reset_watches", "1");
+    nodes_put(&n, "memory/static-max", "%llu", (unsigned long long)w->c->max_kb);
+    nodes_put(&n, "memory/target", "%llu", (unsigned long long)w->c->mem_kb);
+    nodes_put(&n, "memory/videoram", "0");
+    for (unsigned i = 0; i < w->c->max_vcpus; i++) {
+        char leaf[64];
+
+        snprintf(leaf, sizeof(leaf), "cpu/%u/availability", i);
+        nodes_put(&n, leaf, i < w->c->vcpus ? "online" : "offline");
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(guest_owned); i++)
+        nodes_dir(&n, STORE_GUEST_OWNS, PATH_DOM_ROOT "/%s", w->domid, guest_owned[i]);
+    return n.rc;
+}
+
+/* ---- second transaction: rings and devices ---- */
+
+static int write_devices(struct vane *v, xs_transaction_t t, void *arg)
+{
+    struct work *w = arg;
+    struct nodes n = { .v = v, .t = t, .domid = w->domid };
+    int rc;
+
+    nodes_dir(&n, STORE_GUEST_READS, PATH_DOM("store"), w->domid);
+    nodes_put(&n, "port", "%u", w->store_port);
+    nodes_put(&n, "ring-ref", "%llu", (unsigned long long)gm_mfn(w->gm, w->plan.store));
+    rc = n.rc;
+    if (rc >= 0)
+        rc = console_store(v, t, w->domid, w->arg->console, w->console_port,
+                           gm_mfn(w->gm, w->plan.console));
+    for (unsigned i = 0; i < w->c->n_disks && rc >= 0; i++)
+        rc = vbd_store(v, t, w->domid, &w->vbds[i]);
+    for (unsigned i = 0; i < w->c->n_nics && rc >= 0; i++)
+        rc = vif_store(v, t, w->domid, &w->c->nics[i], &w->c->uuid);
+    return rc;
+}
+
+static int open_disks(struct work *w)
+{
+    int rc = 0;
+
+    w->vbds = calloc(w->c->n_disks + 1, sizeof(*w->vbds));
+    if (!w->vbds)
+        return vane_fail(w->v, -ENOMEM, NULL, "out of memory");
+    for (unsigned i = 0; i < w->c->n_disks; i++)
+        w->vbds[i].fd = -1;
+    for (unsigned i = 0; i < w->c->n_disks && rc == 0; i++)
+        rc = vbd_open(w->v, &w->c->disks[i], &w->vbds[i]);
+    return rc;
+}
+
+static int finish_devices(struct work *w)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < w->c->n_disks && rc == 0; i++)
+        rc = vbd_finish(w->v, w->domid, &w->vbds[i]);
+    for (unsigned i = 0; i < w->c->n_nics && rc == 0; i++)
+        rc = vif_finish(w->v, w->domid, &w->c->nics[i]);
+    return rc;
+}
+
+static int clear_page(struct guest_mem *gm, uint64_t pfn)
+{
+    void *p = gm_map(gm, pfn, 1);
+
+    if (!p)
+        return -ENOMEM;
+    memset(p, 0, 4096);
+    gm_unmap(gm, p, 1);
+    return 0;
+}
+
+static int memory_and_nodes(struct work *w)
+{
+    struct vane *v = w->v;
+    int rc;
+
+    w->gm = gm_xen_populate(v, w->domid, w->plan.pages);
+    if (!w->gm)
+        return vane_last_error(v)->code;
+    step_done(w, "memory");
+    rc = boot_event_port(v, w->domid, &w->store_port);
+    if (rc == 0)
+        rc = boot_event_port(v, w->domid, &w->console_port);
+    if (rc == 0 && (clear_page(w->gm, w->plan.store) < 0 || clear_page(w->gm, w->plan.console) < 0))
+        rc = vane_fail(v, -ENOMEM, NULL, "cannot map the guest's memory: %s", vane_xc_said(v));
+    if (rc == 0)
+        rc = boot_seed_grants(v, w->domid, gm_mfn(w->gm, w->plan.console),
+                              gm_mfn(w->gm, w->plan.store));
+    if (rc == 0)
+        rc = store_transaction(v, write_devices, w);
+    step_done(w, "devices");
+    return rc;
+}
+
+static int write_image(struct work *w)
+{
+    struct build_facts f = { .store_port = w->store_port, .console_port = w->console_port,
+                             .cmdline = w->c->cmdline };
+    struct vane *v = w->v;
+    struct vane_dom d;
+    int rc = vane_dom_get(v, w->domid, &d);
+
+    if (rc < 0)
+        return rc;
+    f.shared_info_maddr = d.shared_info_mfn << 12;
+    if (build_write(&w->plan, &f, w->gm) < 0)
+        return vane_fail(v, -ENOMEM, "is Dom0 short of memory?",
+                         "cannot map the guest's memory: %s", vane_xc_said(v));
+    step_done(w, "image");
+    rc = boot_shared_info(v, w->domid, d.shared_info_mfn);
+    if (rc == 0)
+        rc = boot_start_state(v, w->domid, &w->plan, w->gm);
+    step_done(w, "start state");
+    return rc;
+}
+
+static int introduce(struct work *w)
+{
+    if (!xs_introduce_domain(w->v->xs, w->domid, gm_mfn(w->gm, w->plan.store), w->store_port))
+        return vane_fail(w->v, -errno, "see xenstored's log", "XenStore does not accept the domain: %s",
+                         strerror(errno));
+    step_done(w, "introduce");
+    return 0;
+}
+
+static int destroy_replaced(struct work *w)
+{
+    struct vane_dom old;
+    struct vane *v = w->v;
+
+    if (w->arg->replaces == VANE_DOMID_ANY || vane_dom_get(v, w->arg->replaces, &old) < 0)
+        return 0;
+    /* same UUID, so the same mark: it is ours already. Its /vm node is now the new domain's. */
+    dev_remove_all(v, old.domid);
+    store_remove(v, XBT_NULL, PATH_DOM_ROOT, old.domid);
+    store_remove(v, XBT_NULL, PATH_LIBXL_ROOT, old.domid);
+    if (xc_domain_destroy(v->xc, old.domid) < 0 && errno != ESRCH)
+        return vane_fail(v, -errno, NULL, "the hypervisor does not destroy domain %u: %s", old.domid,
+                         strerror(errno));
+    step_done(w, "old domain");
+    return 0;
+}
+
+/* From the moment the domain exists (I2 is the caller's). */
+static int build_domain(struct work *w)
+{
+    struct vane *v = w->v;
+    int rc = boot_new_settings(v, w->c, w->domid);
+
+    step_done(w, "domain");
+    if (rc == 0)
+        rc = store_transaction(v, write_names, w);
+    step_done(w, "names");
+    if (rc == 0)
+        rc = destroy_replaced(w);
+    if (rc == 0)
+        rc = open_disks(w);
+    if (rc == 0)
+        rc = memory_and_nodes(w);
+    if (rc == 0)
+        rc = write_image(w);
+    if (rc == 0)
+        rc = introduce(w);
+    if (rc == 0)
+        rc = finish_devices(w);
+    step_done(w, "back ends");
+    if (rc == 0)
+        rc = vane_record_write(v, &w->c->uuid, w->c->text);
+    if (rc == 0 && !w->arg->paused && xc_domain_unpause(v->xc, w->domid) < 0)
+        rc = vane_fail(v, -errno, NULL, "cannot start the domain: %s", strerror(errno));
+    return rc;
+}
+
+/* May be called twice. */
+static void release(struct work *w)
+{
+    for (unsigned i = 0; w->vbds && i < w->c->n_disks; i++)
+        vbd_close(&w->vbds[i]);
+    free(w->vbds);
+    w->vbds = NULL;
+    if (w->ramdisk)
+        munmap(w->ramdisk, w->ramdisk_len);
+    w->ramdisk = NULL;
+    kernel_unload(&w->kernel);
+    gm_xen_free(w->gm);
+    w->gm = NULL;
+}
+
+/* Destroy the half-made domain and report why it was not made (I2). */
+static void undo(struct work *w)
+{
+    struct vane_error first = *vane_last_error(w->v);
+    struct vane_dom d;
+
+    release(w);
+    if (vane_dom_get(w->v, w->domid, &d) == 0 && vane_destroy_marked(w->v, &d) < 0)
+        vane_log(w->v, VANE_WARN, "%s", vane_last_error(w->v)->what);
+    vane_fail(w->v, first.code, first.hint, "%s", first.what);
+}
+
+int vane_create(struct vane *v, struct vane_config *cfg, struct vane_create *arg)
+{
+    struct work w = { .v = v, .c = cfg, .arg = arg, .step_start = now_us() };
+    struct journal j = { .fd = -1 };
+    int rc = 0;
+
+    arg->n_steps = 0;
+    if (!cfg->has_uuid)
+        vane_uuid_random(&cfg->uuid);
+    if (!vane_xc(v) || !vane_xs(v) || !vane_fmem(v))
+        return vane_last_error(v)->code;
+    rc = load_files(&w);
+    if (rc == 0)
+        rc = plan(&w);
+    step_done(&w, "kernel");
+    if (rc == 0)
+        rc = journal_begin(v, &cfg->uuid, &j);                          /* I1 */
+    if (rc == 0)
+        rc = boot_new_domain(v, cfg, &w.domid);
+    if (rc == 0) {
+        arg->domid = w.domid;
+        rc = build_domain(&w);
+        if (rc < 0)
+            undo(&w);
+    }
+    journal_end(&j);
+    release(&w);
+    return rc;
+}

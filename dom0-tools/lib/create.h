@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * create.h - bring a domain into being, and take it out again
+ *
+ * Both are journalled: /run/vane/doing/UUID exists, locked by the working process, from before the
+ * hypervisor knows the domain until it is complete (or gone). A file that nobody locks marks work that
+ * died half way; vane_sweep(), run at the start of every command that changes something, destroys
+ * what it left.
+ */
+#ifndef VANE_CREATE_H
+#define VANE_CREATE_H
+
+#include "../config/config.h"
+#include "vane.h"
+
+#define VANE_RUN_DIR "/run/vane"
+#define VANE_MAX_STEPS 16
+
+struct vane_step {
+    const char *name;
+    int64_t us;
+};
+
+struct vane_create {
+    /* in */
+    bool paused;                /* leave it paused */
+    uint32_t replaces;          /* a dead domain whose name and memory this one takes, or ANY */
+    const char *cache_dir;      /* NULL: no kernel cache */
+    const char *console;        /* who serves the console: "xenconsoled", "vaned" */
+    /* out */
+    uint32_t domid;
+    bool kernel_from_cache;
+    struct vane_step step[VANE_MAX_STEPS];
+    unsigned n_steps;
+};
+
+/* On failure nothing is left of the domain. Reads cfg->has_uuid; makes up a UUID otherwise. */
+int vane_create(struct vane *v, struct vane_config *cfg, struct vane_create *arg) MUST_CHECK;
+
+/* Destroy at once, with its devices, nodes and record. Repeating it after a failure is safe. */
+int vane_destroy(struct vane *v, const struct vane_dom *d) MUST_CHECK;
+/* Only the devices and the nodes, the domain stays (for a restart that takes over its name). */
+int vane_strip_devices(struct vane *v, uint32_t domid);
+
+/* The same, for a caller that holds the mark itself. */
+int vane_destroy_marked(struct vane *v, const struct vane_dom *d) MUST_CHECK;
+
+/* Finish what dead processes began. Never fails; says in the log what it did. */
+void vane_sweep(struct vane *v);
+
+/* The configuration text a domain was created from: malloc'ed, NULL when it was not by vane. */
+char *vane_record_read(const struct vane_uuid *uuid, size_t *len);
+int vane_record_write(struct vane *v, const struct vane_uuid *uuid, const char *text);
+/* Append lines to the record ("name = ..."), so that a restart sees the change. */
+int vane_record_append(struct vane *v, const struct vane_uuid *uuid, const char *line);
+void vane_record_remove(const struct vane_uuid *uuid);
+
+#endif

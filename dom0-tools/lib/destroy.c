@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * destroy.c - take a domain apart
+ *
+ *   I1  order: pause, devices, XenStore, domain. Each step may be repeated; the mark stays until the
+ *       last one, so a killed destroy is finished by the next command.
+ *   I2  nothing of it depends on the guest's agreement.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../devices/device.h"
+#include "create.h"
+#include "handle.h"
+#include "journal.h"
+#include "paths.h"
+#include "store.h"
+
+static int remove_nodes(struct vane *v, const struct vane_dom *d)
+{
+    char uuid[VANE_UUID_LEN];
+    int rc;
+
+    vane_uuid_format(uuid, &d->uuid);
+    rc = store_remove(v, XBT_NULL, PATH_VM_ROOT, uuid);
+    if (rc == 0)
+        rc = store_remove(v, XBT_NULL, PATH_DOM_ROOT, d->domid);
+    if (rc == 0)
+        rc = store_remove(v, XBT_NULL, PATH_LIBXL_ROOT, d->domid);
+    return rc;
+}
+
+int vane_destroy_marked(struct vane *v, const struct vane_dom *d)
+{
+    int rc;
+
+    if (!vane_xc(v) || !vane_xs(v))
+        return vane_last_error(v)->code;
+    if (!d->dying)
+        xc_domain_pause(v->xc, d->domid);       /* its crash or death meanwhile is fine */
+    dev_remove_all(v, d->domid);
+    rc = remove_nodes(v, d);
+    if (rc < 0)
+        return rc;
+    if (xc_domain_destroy(v->xc, d->domid) < 0 && errno != ESRCH)
+        return vane_fail(v, -errno, NULL, "the hypervisor does not destroy domain %u: %s", d->domid,
+                         strerror(errno));
+    vane_record_remove(&d->uuid);
+    return 0;
+}
+
+int vane_destroy(struct vane *v, const struct vane_dom *d)
+{
+    struct journal j;
+    int rc;
+
+    if (d->domid == 0)
+        return vane_fail(v, -EINVAL, NULL, "Domain-0 cannot be destroyed");
+    rc = journal_begin(v, &d->uuid, &j);
+    if (rc < 0)
+        return rc;
+    rc = vane_destroy_marked(v, d);
+    if (rc == 0)
+        journal_end(&j);
+    return rc;                                  /* else the mark stays, unlocked at our exit */
+}
+
+int vane_strip_devices(struct vane *v, uint32_t domid)
+{
+    dev_remove_all(v, domid);
+    return 0;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dom.c - which domains there are
+ *
+ * The hypervisor knows ids, sizes and states; names are XenStore's. The node /local/domain/N/name is
+ * written by Dom0 only (H111: nothing here reads what a guest can write).
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <xenctrl.h>
+#include <xen/sched.h>
+
+#include "handle.h"
+#include "paths.h"
+#include "store.h"
+
+#define LIST_STEP 128
+
+void vane_uuid_format(char out[VANE_UUID_LEN], const struct vane_uuid *u)
+{
+    const uint8_t *b = u->b;
+
+    snprintf(out, VANE_UUID_LEN,
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+/* Accepts hex digits with any dashes between bytes, as people paste them. */
+bool vane_uuid_parse(const char *s, struct vane_uuid *u)
+{
+    unsigned n = 0;
+    struct vane_uuid r;
+
+    while (*s && n < sizeof(r.b)) {
+        char hex[3] = {0};
+
+        if (*s == '-') {
+            s++;
+            continue;
+        }
+        if (!isxdigit((unsigned char)s[0]) || !isxdigit((unsigned char)s[1]))
+            return false;
+        hex[0] = s[0];
+        hex[1] = s[1];
+        r.b[n++] = (uint8_t)strtoul(hex, NULL, 16);
+        s += 2;
+    }
+    if (n != sizeof(r.b) || *s)
+        return false;
+    *u = r;
+    return true;
+}
+
+void vane_uuid_random(struct vane_uuid *u)
+{
+    /* 16 bytes from the kernel's pool cannot come up short (getrandom(2)). */
+    if (getrandom(u->b, sizeof(u->b), 0) != (ssize_t)sizeof(u->b))
+        abort();
+    u->b[6] = (uint8_t)((u->b[6] & 0x0f) | 0x40);       /* RFC 4122: version 4 */
+    u->b[8] = (uint8_t)((u->b[8] & 0x3f) | 0x80);
+}
+
+static void fill(struct vane *v, const xc_domaininfo_t *i, struct vane_dom *d)
+{
+    char *name = NULL;
+
+    memset(d, 0, sizeof(*d));
+    d->domid = i->domain;
+    memcpy(d->uuid.b, i->handle, sizeof(d->uuid.b));
+    d->mem_kb = i->tot_pages * 4;
+    d->outstanding_kb = i->outstanding_pages * 4;
+    d->max_kb = i->max_pages == UINT64_MAX ? UINT64_MAX : i->max_pages * 4;
+    d->cpu_ns = i->cpu_time;
+    d->shared_info_mfn = i->shared_info_frame;
+    d->vcpus_online = i->nr_online_vcpus;
+    d->vcpu_max_id = i->max_vcpu_id;
+    d->cpupool = i->cpupool;
+    d->dying = i->flags & XEN_DOMINF_dying;
+    d->shutdown = i->flags & XEN_DOMINF_shutdown;
+    d->paused = i->flags & XEN_DOMINF_paused;
+    d->blocked = i->flags & XEN_DOMINF_blocked;
+    d->running = i->flags & XEN_DOMINF_running;
+    d->shutdown_reason = d->shutdown
+        ? (int)((i->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask) : -1;
+    if (vane_xs(v))
+        name = store_read(v, XBT_NULL, PATH_DOM("name"), d->domid);
+    snprintf(d->name, sizeof(d->name), "%s", name ? name : "(null)");
+    free(name);
+}
+
+int vane_dom_list(struct vane *v, struct vane_dom **out)
+{
+    xc_domaininfo_t info[LIST_STEP];
+    struct vane_dom *list = NULL;
+    int total = 0;
+    uint32_t first = 0;
+
+    *out = NULL;
+    if (!vane_xc(v))
+        return vane_last_error(v)->code;
+    for (;;) {
+        int n = xc_domain_getinfolist(v->xc, first, LIST_STEP, info);
+        struct vane_dom *more;
+
+        if (n < 0) {
+            free(list);
+            return vane_fail(v, -errno, NULL, "cannot list domains: %s", strerror(errno));
+        }
+        if (n == 0)
+            break;
+        more = realloc(list, ((size_t)total + (size_t)n) * sizeof(*list));
+        if (!more) {
+            free(list);
+            return vane_fail(v, -ENOMEM, NULL, "cannot list domains: out of memory");
+        }
+        list = more;
+        for (int i = 0; i < n; i++)
+            fill(v, &info[i], &list[total++]);
+        first = info[n - 1].domain + 1u;
+        if (n < LIST_STEP)
+            break;
+    }
+    *out = list;
+    return total;
+}
+
+int vane_dom_get(struct vane *v, uint32_t domid, struct vane_dom *out)
+{
+    xc_domaininfo_t info;
+
+    if (!vane_xc(v))
+        return vane_last_error(v)->code;
+    if (xc_domain_getinfolist(v->xc, domid, 1, &info) != 1 || info.domain != domid)
+        return vane_fail(v, -ESRCH, "`vane list` shows the domains there are", "no domain %u", domid);
+    fill(v, &info, out);
+    return 0;
+}
+
+int vane_dom_find(struct vane *v, const char *who, struct vane_dom *out)
+{
+    struct vane_dom *list;
+    int n = vane_dom_list(v, &list), found = -1;
+    char *end;
+    unsigned long id = strtoul(who, &end, 10);
+    bool number = isdigit((unsigned char)who[0]) && *end == '\0';
+
+    if (n < 0)
+        return n;
+    for (int i = 0; i < n; i++) {
+        if (strcmp(list[i].name, who) == 0 && (found < 0 || list[found].dying))
+            found = i;
+    }
+    for (int i = 0; found < 0 && number && i < n; i++) {
+        if (list[i].domid == id)
+            found = i;
+    }
+    if (found >= 0)
+        *out = list[found];
+    free(list);
+    if (found < 0)
+        return vane_fail(v, -ESRCH, "`vane list` shows the domains there are",
+                         "%s is an invalid domain identifier", who);
+    return 0;
+}
+
+const char *vane_shutdown_name(int reason)
+{
+    static const char *const names[] = {
+        [SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",
+        [SHUTDOWN_suspend] = "suspend",   [SHUTDOWN_crash] = "crash",
+        [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft_reset",
+    };
+
+    return reason >= 0 && (size_t)reason < ARRAY_SIZE(names) ? names[reason] : "unknown";
+}

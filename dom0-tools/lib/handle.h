@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* handle.h - the handle's inside, for dom0-tools/lib only */
+#ifndef VANE_HANDLE_H
+#define VANE_HANDLE_H
+
+#include <xenctrl.h>
+#include <xenevtchn.h>
+#include <xenforeignmemory.h>
+#include <xenstore.h>
+
+#include "vane.h"
+
+/* libxenctrl logs through an object of this shape; ours keeps the last complaint as the cause. */
+struct vane_logger {
+    xentoollog_logger vtable;
+    struct vane *v;
+};
+
+struct vane {
+    vane_log_fn *log;
+    void *opaque;
+    struct vane_error err;
+    struct vane_logger logger;
+    char xc_said[256];
+    xc_interface *xc;
+    struct xs_handle *xs;
+    xenforeignmemory_handle *fmem;
+};
+
+#endif

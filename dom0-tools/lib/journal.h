@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* journal.h - marks of work in progress (see create.h) */
+#ifndef VANE_JOURNAL_H
+#define VANE_JOURNAL_H
+
+#include "vane.h"
+
+struct journal {
+    int fd;                 /* holds the lock; -1: not open */
+    char path[128];
+};
+
+/* -EBUSY: another process works on this domain. */
+int journal_begin(struct vane *v, const struct vane_uuid *uuid, struct journal *j) MUST_CHECK;
+void journal_end(struct journal *j);
+
+#endif
