@@ -174,7 +174,7 @@ enum decode_result insn_decode(struct insn *i, const uint8_t *bytes, unsigned n,
         return DECODE_UNKNOWN;          /* 32-bit code is user code: port I/O and INT only */
     if (flags & (IMM8 | RM_SECOND))
         i->imm = next_signed(&c, 1);
-    if (flags & RM_SECOND && (uint8_t)i->imm < 0xc0)
+    if (flags & RM_SECOND && !c.overrun && (uint8_t)i->imm < 0xc0)
         return DECODE_UNKNOWN;          /* the forms with a memory operand */
     if (flags & IMMZ)
         i->imm = next_signed(&c, i->op_size == 2 ? 2 : 4);
