@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* guest_cpu_fake.c - what entry/ and cpu/ provide: trap injection, registers, the GDT and LDT windows, L4 slots */
+#include "boot/map_boot.h"
 #include "cpu/window.h"
 #include "machine_fake.h"
 #include "mm/roots.h"
@@ -30,3 +31,10 @@ void window_load_gdt(struct vcpu *v) { (void)v; }
 void window_set_ldt_page(unsigned idx, mfn_t m) { ldt_window[idx] = m; }
 mfn_t window_ldt_page(unsigned idx) { return ldt_window[idx]; }
 void window_load_ldt(unsigned entries) { (void)entries; }
+
+/* One chunk of M2P at a frame the test chooses. */
+mfn_t fake_m2p_mfn = { ~0UL };
+#define WEAK __attribute__((weak))
+WEAK mfn_t m2p_chunk_mfn(unsigned i) { return mfn(fake_m2p_mfn.n + i); }
+WEAK unsigned m2p_chunk_count(void) { return 1; }
+WEAK bool m2p_is_frame(mfn_t m) { return mfn_eq(m, fake_m2p_mfn); }

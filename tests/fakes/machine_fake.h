@@ -69,6 +69,9 @@ extern void (*fake_on_flush)(cpumask_t cpus);
 extern uint64_t fake_now, fake_deadline;
 extern bool fake_print;                 /* print printk output on stderr */
 
+/* The frame that m2p_is_frame() knows. */
+extern mfn_t fake_m2p_mfn;
+
 /* A port of the machine: reads give what was written last, ~0 before that. */
 extern uint32_t fake_ports[65536];
 
