@@ -5,6 +5,7 @@
 #ifndef PARAVANE_MM_FIXTURE_H
 #define PARAVANE_MM_FIXTURE_H
 
+#include <stdlib.h>
 #include <string.h>
 #include <xen/xen.h>
 
