@@ -17,8 +17,9 @@ HV_WARN := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wcast-qual -Wconversion
 	-Wimplicit-fallthrough -Wstrict-prototypes -Wno-error=unused-but-set-variable
 HV_CPP := -Ihypervisor -Ihypervisor/include -D__XEN_TOOLS__
 HV_TYPES := -include hypervisor/include/types.h
-HV_CFLAGS := -std=gnu11 -O2 -g -MMD -MP $(HV_WARN) $(HV_CPP) $(HV_TYPES) -Ihypervisor/lib/metal -I$(HV_BUILD)/gen \
-	-ffreestanding -fpie -fvisibility=hidden -fno-plt -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+HV_HIDDEN := -include hypervisor/lib/metal/visibility.h
+HV_CFLAGS := -std=gnu11 -O2 -g -MMD -MP $(HV_WARN) $(HV_CPP) $(HV_HIDDEN) $(HV_TYPES) -Ihypervisor/lib/metal -I$(HV_BUILD)/gen \
+	-ffreestanding -fpie -fvisibility=hidden -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 	-fno-strict-aliasing -fno-common -fcf-protection=none -fno-asynchronous-unwind-tables -fno-jump-tables \
 	-fno-tree-vectorize -fno-tree-loop-distribute-patterns -Wframe-larger-than=2048
 
@@ -45,7 +46,7 @@ $(HV_BUILD)/%.S.o: hypervisor/%.S $(HV_BUILD)/gen/asm_offsets.h
 	$(CC) -g -MMD -MP $(HV_CPP) -I$(HV_BUILD)/gen -D__ASSEMBLY__ -c -o $@ $<
 
 $(B)/paravane.elf: $(HV_OBJS) hypervisor/hypervisor.lds
-	$(LD) -nostdlib -static -no-pie -z noexecstack -z max-page-size=4096 --build-id=none -T hypervisor/hypervisor.lds \
+	$(LD) -nostdlib -static -no-pie -z noexecstack --no-warn-rwx-segments -z max-page-size=4096 --build-id=none -T hypervisor/hypervisor.lds \
 		-o $@ $(HV_OBJS) $(HV_LIBS)
 
 # A flat image: both multiboot headers carry load addresses, so QEMU and GRUB need no ELF.

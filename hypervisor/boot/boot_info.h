@@ -27,8 +27,9 @@ struct boot_info {
     char module_cmdline[MAX_MODULES][1024];
     unsigned nr_e820;
     struct e820_entry e820[MAX_E820];   /* sorted, not overlapping, RAM page aligned */
-    unsigned char video[40];
-    size_t video_size;
+    uint32_t info_start, info_size;     /* Multiboot2 information, still in place (RSDP copy) */
+    unsigned char framebuffer[64];      /* Multiboot2 framebuffer tag, verbatim */
+    size_t framebuffer_size;
 };
 extern struct boot_info boot_info;
 

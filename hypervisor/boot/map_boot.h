@@ -14,7 +14,6 @@ const void *map_firmware(maddr_t start, size_t size);
  * The M2P consists of 2 MiB chunks, each contiguous; chunk @i covers mfns [i << 18, (i + 1) << 18). Chunks without RAM
  * share one that says "invalid". MFN of the first frame of chunk @i.
  */
-mfn_t m2p_chunk_mfn(unsigned i);
 unsigned m2p_chunk_count(void);
 /* Is @m a frame of the M2P (mappable read-only by Dom0 as DOMID_XEN)? */
 bool m2p_is_frame(mfn_t m);

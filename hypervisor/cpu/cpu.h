@@ -129,19 +129,17 @@ void features_detect(void);             /* BSP, once */
 void features_enable(void);             /* each CPU: EFER, CR0, CR4, PAT, SYSCALL MSRs */
 extern uint64_t host_cr4;               /* CR4 without the guest-controlled bits */
 
+void compat_entry_init_cpu(unsigned cpu);
+
 /* ---- desc.c ---- */
 void desc_init_cpu(unsigned cpu);       /* GDT window page 14, TSS, IDT; loads them */
 
 /* ---- fpu.c ---- */
 void fpu_init(void);                    /* BSP: sizes */
 void fpu_init_cpu(void);
-int fpu_vcpu_create(struct vcpu *v);
-void fpu_vcpu_destroy(struct vcpu *v);
 void fpu_save(struct vcpu *v);
 void fpu_restore(struct vcpu *v);
 void fpu_load_xcr0(struct vcpu *v);
-/* @v is not running: its state becomes the initial one. */
-void fpu_reset(struct vcpu *v);
 
 /* ---- tlb.c ---- */
 void tlb_flush_interrupt(void);

@@ -64,6 +64,8 @@ struct vcpu {
     struct vcpu_time time;          /* time/ */
     struct vcpu_sched sched;        /* sched/ */
 
+    struct vcpu_info dummy_info;    /* for ids without a legacy slot, and for all once the domain is dying */
+
     /* event/: poll state */
     _Atomic int32_t poll_port;      /* 0 not polling, -1 any of several, else the port */
 
@@ -79,6 +81,11 @@ struct domain {
     struct vcpu **vcpus;            /* max_vcpus entries, I1 */
     xen_domain_handle_t handle;     /* under lock; domctl setdomainhandle */
     _Atomic uint32_t refs;
+    struct domain *deferred_next;   /* queue of domain/deferred.c */
+    _Atomic bool deferred;          /* is on that queue */
+    _Atomic bool crash_requested;
+    bool shared_released, existence_dropped;    /* deferred.c only */
+    unsigned kill_stage;            /* under DOMCTL */
     struct list all_link;           /* under DOMLIST */
 
     spinlock_t lock;                /* RANK_DOMAIN */
@@ -164,6 +171,8 @@ void domain_controller_pause(struct domain *d);
 
 /* SCHEDOP_shutdown by any vCPU of @d; for Dom0 this acts on the machine. */
 void domain_shutdown(struct domain *d, uint8_t reason);
+/* A vCPU of a domain that shuts down has left its CPU: when it was the last, the shutdown is complete. */
+void domain_shutdown_check(struct domain *d);
 /* domctl resumedomain. */
 MUST_CHECK int domain_resume(struct domain *d);
 /* The guest did what it must not: log, SHUTDOWN_crash. Never returns to guest code of @d afterwards. */
@@ -184,7 +193,11 @@ MUST_CHECK int vcpu_initialise(struct vcpu *v, const struct vcpu_guest_context *
 long domain_watchdog_op(struct domain *d, gva_t arg);
 /* ABI: setvcpucontext with a NULL handle. -ERESTART possible. */
 MUST_CHECK int vcpu_reset(struct vcpu *v);
-/* ABI: VCPUOP_register_vcpu_info. */
-MUST_CHECK int vcpu_register_info(struct vcpu *v, gfn_t gfn, unsigned offset);
+/* A fresh vCPU: reset values of its registers. */
+void vcpu_init_cpu_state(struct vcpu *v);
+/* Back to the dummy vcpu_info; the registered page's references are dropped. @v does not run. */
+void vcpu_drop_info(struct vcpu *v);
+/* ABI: VCPUOP_register_vcpu_info by @self for @v of its domain. */
+MUST_CHECK int vcpu_register_info(struct vcpu *self, struct vcpu *v, gfn_t gfn, unsigned offset);
 
 #endif

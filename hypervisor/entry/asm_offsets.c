@@ -23,7 +23,7 @@ void asm_offsets(void)
 
     DEFINE(VCPU_kernel_mode, offsetof(struct vcpu, cpu.kernel_mode));
     DEFINE(VCPU_syscall_mask_events, offsetof(struct vcpu, cpu.syscall_mask_events));
-    DEFINE(VCPU_kernel_entry_work, offsetof(struct vcpu, cpu.kernel_entry_work));
+    DEFINE(VCPU_kernel_entry_work, offsetof(struct vcpu, time.areas_pending));
     DEFINE(VCPU_exit_work, offsetof(struct vcpu, cpu.trap_pending));
     DEFINE(VCPU_nmi_pending, offsetof(struct vcpu, cpu.nmi_pending));
     DEFINE(VCPU_kernel_cr3, offsetof(struct vcpu, cpu.kernel_cr3));

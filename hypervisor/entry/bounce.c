@@ -48,8 +48,8 @@ static void bounce(struct vcpu *v, struct cpu_user_regs *r, const struct bounce 
     const bool from_kernel = v->cpu.kernel_mode;
     if (!from_kernel) {
         toggle_guest_mode(v);
-        v->cpu.kernel_entry_work = false;
-        time_kernel_entered(v);
+        if (v->time.areas_pending)
+            time_kernel_entered(v);
     }
     uint64_t sp = (from_kernel ? r->rsp : v->cpu.kernel_sp) & ~15UL;
     const bool masked = READ_ONCE(v->info->evtchn_upcall_mask) != 0;
@@ -162,4 +162,26 @@ void iret_frame_unreadable(void)
 {
     struct vcpu *v = current_vcpu();
     domain_crash(v->domain, "vcpu %u: iret with an unreadable frame", v->id);
+}
+
+/* compat.S: entry_vector tells which instruction it was. */
+void compat_syscall(struct cpu_user_regs *r);
+void compat_syscall(struct cpu_user_regs *r)
+{
+    struct vcpu *v = current_vcpu();
+    const bool sysenter = r->entry_vector == 0x102;
+    const struct bounce b = {
+        .handler = sysenter ? v->cpu.sysenter_callback : v->cpu.syscall32_callback,
+        .mask_events = sysenter ? v->cpu.sysenter_mask_events : v->cpu.syscall32_mask_events,
+    };
+    if (b.handler) {
+        bounce(v, r, &b, "a 32-bit system call");
+        return;
+    }
+    if (sysenter) {
+        guest_inject_trap(v, X86_TRAP_GP, 0);
+        return;
+    }
+    r->rip -= 2;
+    guest_inject_trap(v, X86_TRAP_UD, 0);
 }

@@ -10,9 +10,11 @@
  */
 #include "cpu/cpu.h"
 #include "cpu/window.h"
+#include "emul/emul.h"
 #include "entry/current.h"
 #include "entry/guest_mode.h"
 #include "machine.h"
+#include "mm/frame_alloc.h"
 #include "mm/descriptor.h"
 #include "sched/sched.h"
 #include "time/time.h"
@@ -99,6 +101,15 @@ void guest_seg_base_set(struct vcpu *v, enum guest_seg_base which, uint64_t base
         wrmsr(base_is_active_gs(v, which) ? MSR_GS_BASE : MSR_SHADOW_GS_BASE, base);
 }
 
+void machine_load_root(struct vcpu *v)
+{
+    const unsigned long flags = machine_irq_save();
+    const uint64_t cr3 = v->cpu.kernel_mode ? v->cpu.kernel_cr3 : v->cpu.user_cr3;
+    if (v == current_vcpu() && read_cr3() != cr3)
+        switch_cr3(cr3);
+    machine_irq_restore(flags);
+}
+
 void toggle_guest_mode(struct vcpu *v)
 {
     const unsigned long flags = machine_irq_save();
@@ -116,9 +127,10 @@ static uint64_t guest_cr4_value(const struct vcpu *v)
     return cr4;
 }
 
-static void load_debugregs(const struct vcpu *v)
+static void load_debugregs(struct vcpu *v)
 {
-    if (!(v->cpu.debugreg[7] & 0xff)) {
+    const uint64_t dr7 = guest_dr7_hardware(v);
+    if (!(dr7 & 0xff)) {
         write_dr7(0x400);
         return;
     }
@@ -127,7 +139,7 @@ static void load_debugregs(const struct vcpu *v)
     write_dr2(v->cpu.debugreg[2]);
     write_dr3(v->cpu.debugreg[3]);
     write_dr6(v->cpu.debugreg[6]);
-    write_dr7(v->cpu.debugreg[7]);
+    write_dr7(dr7);
 }
 
 static void load_control(struct vcpu *v)
@@ -227,16 +239,18 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
     } else {
         info->current = NULL;
         switch_cr3(idle_cr3);
+        tlb_epoch_idle(info->cpu);
     }
     if (prev && !stays_in_domain(prev, next))
         bitmap_atomic_clear(&prev->domain->mm.dirty_cpus.bits, info->cpu);      /* I1 */
     if (prev)
         sched_switched_out(prev);
     irq_enable();
+    if (prev && READ_ONCE(prev->domain->is_shutting_down))
+        domain_shutdown_check(prev->domain);
     if (next) {
         load_segments(next, &info->regs);
         time_vcpu_switch_in(next);
-        next->cpu.kernel_entry_work = next->sched.runstate_pending || next->time.time_area_pending;
     }
 }
 

@@ -66,9 +66,6 @@ struct guest_cpu {
     gva_t iobitmap;             /* PHYSDEVOP_set_iobitmap; read at each use */
     unsigned iobitmap_ports;
 
-    /* Something to do when kernel tables are loaded again (runstate, time areas): sends entry.S the slow way. */
-    bool kernel_entry_work;
-
     bool nmi_pending, nmi_masked;
     bool trap_pending;          /* an exception to bounce before returning: emul/ and entry/ */
     uint8_t trap_vector;

@@ -70,12 +70,12 @@ static long op_register_area(struct vcpu *v, struct vcpu *target, gva_t arg, uns
     return vcpu_register_time_area(target, gva(area));
 }
 
-static long op_register_info(struct vcpu *target, gva_t arg)
+static long op_register_info(struct vcpu *v, struct vcpu *target, gva_t arg)
 {
     struct vcpu_register_vcpu_info r;
     if (guest_copy_in(&r, arg, sizeof(r)))
         return -EFAULT;
-    return vcpu_register_info(target, gfn(r.mfn), r.offset);
+    return vcpu_register_info(v, target, gfn(r.mfn), r.offset);
 }
 
 static long op_singleshot(struct vcpu *v, struct vcpu *target, gva_t arg)
@@ -99,9 +99,7 @@ static long op_periodic(struct vcpu *target, gva_t arg)
 static long op_send_nmi(struct vcpu *target)
 {
     WRITE_ONCE(target->cpu.nmi_pending, true);
-    vcpu_wake(target);
-    if (atomic_load(&target->sched.running))
-        machine_kick(target->sched.cpu);
+    vcpu_kick(target);
     return 0;
 }
 
@@ -140,7 +138,7 @@ long do_vcpu_op(struct vcpu *v, struct hcall *h)
         vcpu_stop_singleshot(v);
         return 0;
     case VCPUOP_register_vcpu_info:
-        return op_register_info(target, arg);
+        return op_register_info(v, target, arg);
     case VCPUOP_send_nmi:
         return op_send_nmi(target);
     case VCPUOP_get_physid:

@@ -75,6 +75,14 @@ void guest_seg_base_set(struct vcpu *v, enum guest_seg_base which, uint64_t base
  */
 void guest_hw_reload(struct vcpu *v);
 
+/* What a vCPU needs of the machine: its FPU area. 0 or -ENOMEM. */
+MUST_CHECK int machine_vcpu_create(struct vcpu *v);
+void machine_vcpu_destroy(struct vcpu *v);
+/* @v is not running: initial FPU state; or the FXSAVE image (512 bytes) of a vcpu_guest_context in and out. */
+void machine_fpu_reset(struct vcpu *v);
+void machine_fpu_import(struct vcpu *v, const void *fxsave);
+void machine_fpu_export(struct vcpu *v, void *fxsave);
+
 /* ---- port I/O of the machine (Dom0's accesses, power control); size 1, 2 or 4 ---- */
 
 uint32_t machine_port_in(uint16_t port, unsigned size);
@@ -90,5 +98,6 @@ void console_fatal_begin(void);
 NORETURN void machine_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 NORETURN void machine_reboot(void);
 NORETURN void machine_halt(void);
+NORETURN void machine_reboot_after(unsigned seconds);
 
 #endif

@@ -47,6 +47,8 @@ void time_kernel_entered(struct vcpu *v);
 void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_time);
 void wallclock_init(uint64_t sec_now);
 void wallclock_publish(struct domain *d);
+/* @d's shared_info is about to be freed: nothing writes to it any more. */
+void wallclock_forget(struct domain *d);
 
 /* ABI VCPUOP timers; 0 or -errno as abi-map 2.9. */
 int vcpu_set_singleshot(struct vcpu *v, uint64_t abs_ns, uint32_t flags);

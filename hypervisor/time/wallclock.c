@@ -26,11 +26,12 @@ void time_domain_create(struct domain *d)
 
 void wallclock_publish(struct domain *d)
 {
-    struct shared_info *s = d->shared_info;
-
-    if (!s)
-        return;
     spin_lock(&wc_lock);
+    struct shared_info *s = d->shared_info;
+    if (!s) {
+        spin_unlock(&wc_lock);
+        return;
+    }
     const uint64_t sec = wc_sec + (uint64_t)d->time.offset_seconds;
     const uint32_t odd = READ_ONCE(s->wc_version) | 1;
     __atomic_store_n(&s->wc_version, odd, __ATOMIC_RELAXED);
@@ -39,6 +40,13 @@ void wallclock_publish(struct domain *d)
     WRITE_ONCE(s->wc_sec_hi, (uint32_t)(sec >> 32));
     WRITE_ONCE(s->wc_nsec, wc_nsec);
     __atomic_store_n(&s->wc_version, odd + 1, __ATOMIC_RELEASE);
+    spin_unlock(&wc_lock);
+}
+
+void wallclock_forget(struct domain *d)
+{
+    spin_lock(&wc_lock);
+    d->shared_info = NULL;
     spin_unlock(&wc_lock);
 }
 
