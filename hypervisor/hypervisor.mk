@@ -89,4 +89,6 @@ $(B)/fuzz/hypervisor/%: $(HV_BUILD)/fuzz/tests/fuzz/hypervisor/%.o $(HV_FUZZ_OBJ
 	clang-14 -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(HV_HOST_LIBS)
 
 .SECONDARY:
--include $(HV_OBJS:.o=.d) $(HV_HOST_OBJS:.o=.d) $(HV_BUILD)/gen/asm_offsets.d
+-include $(HV_OBJS:.o=.d) $(HV_HOST_OBJS:.o=.d) $(HV_FUZZ_OBJS:.o=.d) $(HV_BUILD)/gen/asm_offsets.d
+-include $(patsubst %.c,$(HV_BUILD)/host/%.d,$(wildcard tests/unit/hypervisor/*_test.c))
+-include $(patsubst %.c,$(HV_BUILD)/fuzz/%.d,$(wildcard tests/fuzz/hypervisor/*_fuzz.c))

@@ -36,11 +36,13 @@ void sched_init_cpu(unsigned cpu)
 {
     struct runq *rq = runq_of(cpu);
 
+    *rq = (struct runq){ 0 };
     spin_lock_init(&rq->lock, RANK_RUNQ);
     list_init(&rq->queue);
     timer_init(&rq->slice, cpu, slice_ended, NULL);
     rq->min_vruntime = 1UL << 40;                       /* away from zero: bonuses are subtracted */
     rq->idle_since = machine_now();
+    rq->jitter = cpu;
 }
 
 bool vcpu_runnable(const struct vcpu *v)
@@ -171,8 +173,11 @@ void vcpu_wake(struct vcpu *v)
 
 /* ---- taking work from other CPUs ---- */
 
-/* Take one vCPU from @victim for @cpu, whose load is @load; NULL when nothing fits. It is in no queue on return. */
-static struct vcpu *take_from(unsigned victim, unsigned cpu, unsigned load)
+/*
+ * Take one vCPU from @victim for @cpu, whose load is @load; NULL when nothing fits. It is in no queue on return.
+ * A busy CPU leaves alone who has just been moved: otherwise several in a row hand on one that never gets to run.
+ */
+static struct vcpu *take_from(unsigned victim, unsigned cpu, unsigned load, uint64_t now)
 {
     struct runq *rq = runq_of(victim);
     struct vcpu *found = NULL;
@@ -184,7 +189,7 @@ static struct vcpu *take_from(unsigned victim, unsigned cpu, unsigned load)
     list_for_each (pos, &rq->queue) {
         struct vcpu *v = list_entry(pos, struct vcpu, sched.runq);
         if (cpumask_test(v->sched.hard_affinity, cpu) && !atomic_load(&v->sched.running) &&
-            atomic_load(&rq->load) >= load + v->sched.weight) {
+            (load == 0 || now - v->sched.moved >= SLICE_NS) && atomic_load(&rq->load) >= load + v->sched.weight) {
             found = v;
             break;
         }
@@ -193,13 +198,14 @@ static struct vcpu *take_from(unsigned victim, unsigned cpu, unsigned load)
         runq_remove(rq, found);
         found->sched.vruntime += READ_ONCE(runq_of(cpu)->min_vruntime) - rq->min_vruntime;
         WRITE_ONCE(found->sched.cpu, cpu);
+        found->sched.moved = now;
     }
     spin_unlock_irq(&rq->lock, flags);
     return found;
 }
 
 /* Bring one vCPU from a more loaded CPU into the queue of @cpu, which is this one. */
-static bool pull_one(unsigned cpu)
+static bool pull_one(unsigned cpu, uint64_t now)
 {
     const cpumask_t online = machine_online_cpus();
     const unsigned load = atomic_load(&runq_of(cpu)->load);
@@ -208,7 +214,7 @@ static bool pull_one(unsigned cpu)
     for (unsigned i = 1; i < MAX_CPUS && !v; i++) {
         const unsigned victim = (cpu + i) % MAX_CPUS;
         if (cpumask_test(online, victim))
-            v = take_from(victim, cpu, load);
+            v = take_from(victim, cpu, load, now);
     }
     if (!v)
         return false;
@@ -219,10 +225,20 @@ static bool pull_one(unsigned cpu)
         runq_fit_vruntime(rq, v);
         runq_insert(rq, v);
     } else if (!v->sched.queued && !atomic_load(&v->sched.running)) {
-        runstate_set(v, runstate_off(v), machine_now());/* paused in between */
+        runstate_set(v, runstate_off(v), now);          /* paused in between */
     }
     spin_unlock_irq(&rq->lock, flags);
     return true;
+}
+
+/*
+ * One to four slices from now. The jitter keeps CPUs out of step: in step they would hand the odd vCPUs round in a
+ * circle, and always the same ones would be the odd ones. Only the CPU itself uses these fields.
+ */
+static void set_next_balance(struct runq *rq, uint64_t now)
+{
+    rq->jitter = rq->jitter * 6364136223846793005UL + 1442695040888963407UL;
+    rq->next_balance = now + SLICE_NS + (rq->jitter >> 33) % (3 * SLICE_NS);
 }
 
 /* ---- choosing ---- */
@@ -292,8 +308,8 @@ struct vcpu *sched_choose(unsigned cpu, struct vcpu *prev, uint64_t now)
     unsigned long flags;
 
     if (unlikely(atomic_load(&nr_waiting) != 0) && prev && now >= rq->next_balance) {
-        rq->next_balance = now + SLICE_NS;              /* only this CPU uses it */
-        (void)pull_one(cpu);
+        set_next_balance(rq, now);
+        (void)pull_one(cpu, now);
     }
     flags = spin_lock_irq(&rq->lock);
     if (prev)
@@ -302,7 +318,7 @@ struct vcpu *sched_choose(unsigned cpu, struct vcpu *prev, uint64_t now)
     spin_unlock_irq(&rq->lock, flags);
 
     /* Our idle bit is set: a vCPU queued before a waker could see it is found here. */
-    while (!next && atomic_load(&nr_waiting) != 0 && pull_one(cpu)) {
+    while (!next && atomic_load(&nr_waiting) != 0 && pull_one(cpu, now)) {
         flags = spin_lock_irq(&rq->lock);
         next = take_first(rq, cpu, now);
         spin_unlock_irq(&rq->lock, flags);
@@ -375,7 +391,7 @@ int sched_set_affinity(struct vcpu *v, cpumask_t hard, cpumask_t soft)
     v->sched.soft_affinity = soft;
     cpu = v->sched.cpu;
     running = atomic_load(&v->sched.running) && !cpumask_test(hard, cpu);
-    requeue = v->sched.queued && !cpumask_test(hard, cpu) && !atomic_load(&v->sched.running);
+    requeue = v->sched.queued && !atomic_load(&v->sched.running);   /* an idle CPU may have come into reach */
     if (requeue)
         runq_remove(rq, v);
     spin_unlock_irq(&rq->lock, flags);

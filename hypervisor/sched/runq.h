@@ -21,7 +21,7 @@ struct runq {
     struct vcpu *curr;                  /* running here; NULL: idle */
     uint64_t min_vruntime;              /* never decreases: the queue's virtual clock */
     uint64_t idle_since, idle_time;
-    uint64_t next_balance;
+    uint64_t next_balance, jitter;      /* only its own CPU */
     struct timer slice;
     /* written under lock, read by all */
     _Atomic unsigned nr;                /* length of queue */

@@ -126,6 +126,7 @@ static struct timer_queue *lock_queue(struct timer *t, unsigned long *flags)
 void timer_init_cpu(unsigned cpu)
 {
     spin_lock_init(&queue[cpu].lock, RANK_TIMER);
+    queue[cpu].root = NULL;
     queue[cpu].armed = NEVER;
 }
 

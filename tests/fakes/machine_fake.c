@@ -56,6 +56,8 @@ void fake_machine_init_range(unsigned frames, unsigned first, unsigned end)
 
     memset(&fake_log, 0, sizeof(fake_log));
     memset(fake_ports, 0xff, sizeof(fake_ports));
+    for (unsigned i = 0; i < MAX_CPUS; i++)
+        atomic_store(&fake_softirq[i], 0);
     fake_on_flush = NULL;
     fake_cpu = 0;
     fake_online = (cpumask_t){ 0xf };
@@ -299,18 +301,22 @@ void machine_pci_write(uint32_t addr, unsigned offset, unsigned size, uint32_t v
 
 /* ---- softirqs ---- */
 
-void softirq_raise(enum softirq nr) { fake_log.softirqs[nr]++; }
+_Atomic uint32_t fake_softirq[MAX_CPUS];
+
+void softirq_raise(enum softirq nr)
+{
+    softirq_raise_on(fake_cpu, nr);
+}
 
 void softirq_raise_on(unsigned cpu, enum softirq nr)
 {
-    (void)cpu;
+    atomic_fetch_or(&fake_softirq[cpu], 1u << nr);
     fake_log.softirqs[nr]++;
 }
 
 bool softirq_pending(unsigned cpu)
 {
-    (void)cpu;
-    return false;
+    return atomic_load(&fake_softirq[cpu]) != 0;
 }
 
 /* ---- the end ---- */

@@ -63,6 +63,8 @@ extern struct fake_log {
     unsigned prints;
 } fake_log;
 
+/* Softirqs pending on each CPU, by bit; a test that plays the CPUs clears what it serves. */
+extern _Atomic uint32_t fake_softirq[MAX_CPUS];
 /* Called, if set, at the start of each machine_flush_tlb: to demand an order ("flushed before validated"). */
 extern void (*fake_on_flush)(cpumask_t cpus);
 /* Virtual clock: machine_now(); the armed deadline. */
