@@ -136,6 +136,6 @@ void start(uint32_t magic, uint32_t info)
 
     struct cpu_info *cpu0 = cpu_info_of(0);
     cpu0->cpu = 0;
-    asm volatile("mov %0, %%rsp; jmp *%1" : : "r"(cpu0), "r"(start_on_stack) : "memory");
+    asm volatile("mov %0, %%rsp; call *%1" : : "r"(cpu0), "r"(start_on_stack) : "memory");
     __builtin_unreachable();
 }
