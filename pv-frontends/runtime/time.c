@@ -69,6 +69,9 @@ void time_block_until(uint64_t when)
     struct vcpu_set_singleshot_timer timer = { .timeout_abs_ns = when };
     unsigned id = this_cpu()->id;
 
+    /* Masked: a timer that fires before we block must stay pending, or nothing would wake us. Blocking unmasks. */
+    event_save_mask();
     if (hc_vcpu_op(VCPUOP_set_singleshot_timer, id, &timer) == 0)
         hc_sched_op(SCHEDOP_block, NULL);
+    event_enable();
 }

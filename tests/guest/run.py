@@ -152,7 +152,7 @@ def run_domus(opts, guests):
         log.write(boot.text)
     failing = ""
     for line in boot.text.split("\n"):
-        if re.match(r"d\d+\|   |d\d+\| ITEM .* failure|d\d+\| .*unexpected trap|\(XEN\) d\d+v", line):
+        if re.match(r"d\d+\|   H|d\d+\|   [a-z]|d\d+\| ITEM .* failure|d\d+\| .*unexpected trap|\(XEN\) d\d+v", line):
             failing += "      | " + line + "\n"
         found = re.match(r"domu-test ([\w.-]+): (\w+) (.*)", line)
         if found:

@@ -2,6 +2,8 @@
 /* Verdict keeping for test guests; owns the current item and the worst result so far. */
 #include "harness.h"
 
+#define NOTES_PER_ITEM 8
+
 enum result { SUCCESS, SKIP, FAILURE, ERROR };
 
 static const char *const result_name[] = { "success", "skip", "failure", "error" };
@@ -10,6 +12,7 @@ static const char *current;
 static enum result current_result;
 static char why[160];
 static unsigned counts[4];
+static unsigned notes;                  /* failures printed for the current item */
 
 const char guest_name[] = GUEST_NAME;
 
@@ -32,6 +35,7 @@ void item(const char *name)
     item_close();
     current = name;
     current_result = SUCCESS;
+    notes = 0;
     why[0] = '\0';
 }
 
@@ -40,7 +44,7 @@ static void note(enum result r, const char *format, va_list ap)
     char line[160];
 
     vsnprintf(line, sizeof(line), format, ap);
-    if (r == FAILURE)
+    if (r == FAILURE && notes++ < NOTES_PER_ITEM)
         printf("  %s: %s\n", current != NULL ? current : "?", line);
     if (r > current_result) {
         current_result = r;
