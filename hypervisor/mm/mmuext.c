@@ -84,14 +84,14 @@ static int op_flush(const struct op_args *a)
         break;
     case MMUEXT_INVLPG_MULTI:
         page = true;
-        /* fallthrough */
+        __attribute__((fallthrough));
     case MMUEXT_TLB_FLUSH_MULTI:
         if (vcpumask_to_cpus(a->v, gva((uintptr_t)a->op->arg2.vcpumask.p), &cpus))
             return -EINVAL;                                                 /* H22 */
         break;
     case MMUEXT_INVLPG_ALL:
         page = true;
-        /* fallthrough */
+        __attribute__((fallthrough));
     case MMUEXT_TLB_FLUSH_ALL:
         cpus.bits |= domain_dirty_cpus(a->v->domain).bits;
         break;

@@ -20,8 +20,10 @@
 #include "mm/pt_update.h"
 #include "mm/roots.h"
 
+#ifndef FX_FRAMES
 #define FX_FRAMES 2048
 #define FX_OWN 256                      /* frames of each guest */
+#endif
 #define PT(mfn_, flags) (((uint64_t)(mfn_).n << PAGE_SHIFT) | (flags))
 #define TBL (PTE_P | PTE_RW | PTE_US | PTE_A)
 #define RO (PTE_P | PTE_US | PTE_A)
