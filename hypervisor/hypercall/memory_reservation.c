@@ -54,10 +54,23 @@ static gva_t slot(const struct batch *b, uint64_t i)
     return gva(b->list.n + i * sizeof(uint64_t));
 }
 
+/* H34: a frame stays until its last reference goes, whatever the guest believes. */
+static bool drop_frame(struct domain *d, mfn_t m)
+{
+    if (!page_ref_get(m, d))
+        return false;
+    const bool dropped = page_ref_drop_allocation(m, d);
+    if (dropped)
+        m2p_set(m, M2P_INVALID);                                /* still ours: our reference keeps it */
+    page_ref_put(m);
+    return dropped;
+}
+
+/* Nobody has seen them: nothing can refer to them but the allocation. */
 static void give_back(struct domain *d, mfn_t first, unsigned order)
 {
     for (uint64_t i = 0; i < 1UL << order; i++)
-        (void)!page_ref_drop_allocation(mfn(first.n + i), d);
+        (void)!drop_frame(d, mfn(first.n + i));
 }
 
 /* Allocate, number from @gpfn on (M2P_INVALID: not at all), tell the guest. */
@@ -86,18 +99,6 @@ static bool populate_one(const struct batch *b, uint64_t i)
     uint64_t gpfn;
 
     return guest_copy_in(&gpfn, slot(b, i), sizeof(gpfn)) == 0 && add_extent(b, i, gpfn);
-}
-
-/* H34: a frame stays until its last reference goes, whatever the guest believes. */
-static bool drop_frame(struct domain *d, mfn_t m)
-{
-    if (!page_ref_get(m, d))
-        return false;
-    const bool dropped = page_ref_drop_allocation(m, d);
-    if (dropped)
-        m2p_set(m, M2P_INVALID);                                /* still ours: our reference keeps it */
-    page_ref_put(m);
-    return dropped;
 }
 
 static bool decrease_one(const struct batch *b, uint64_t i)

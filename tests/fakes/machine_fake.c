@@ -284,19 +284,22 @@ static uint32_t port_mask(unsigned size) { return size == 1 ? 0xff : size == 2 ?
 uint32_t machine_port_in(uint16_t port, unsigned size) { return fake_ports[port] & port_mask(size); }
 void machine_port_out(uint16_t port, unsigned size, uint32_t value) { fake_ports[port] = value & port_mask(size); }
 
+uint8_t fake_pci_config[256];
+uint32_t fake_pci_address;
+
 uint32_t machine_pci_read(uint32_t addr, unsigned offset, unsigned size)
 {
-    (void)addr;
-    (void)offset;
-    return port_mask(size);
+    uint32_t value = ~0U;
+
+    if ((addr & 0xffff00) == fake_pci_address)
+        memcpy(&value, fake_pci_config + (addr & 0xfc) + offset, size);
+    return value & port_mask(size);
 }
 
 void machine_pci_write(uint32_t addr, unsigned offset, unsigned size, uint32_t value)
 {
-    (void)addr;
-    (void)offset;
-    (void)size;
-    (void)value;
+    if ((addr & 0xffff00) == fake_pci_address)
+        memcpy(fake_pci_config + (addr & 0xfc) + offset, &value, size);
 }
 
 /* ---- softirqs ---- */

@@ -69,6 +69,7 @@ extern _Atomic uint32_t fake_softirq[MAX_CPUS];
 extern void (*fake_on_flush)(cpumask_t cpus);
 /* Virtual clock: machine_now(); the armed deadline. */
 extern uint64_t fake_now, fake_deadline;
+extern char fake_printed[512];       /* the last message */
 extern bool fake_print;                 /* print printk output on stderr */
 
 /* The frame that m2p_is_frame() knows. */
@@ -76,6 +77,9 @@ extern mfn_t fake_m2p_mfn;
 
 /* A port of the machine: reads give what was written last, ~0 before that. */
 extern uint32_t fake_ports[65536];
+/* The one PCI device there is, at bus << 16 | devfn << 8; all others read as ones. */
+extern uint8_t fake_pci_config[256];
+extern uint32_t fake_pci_address;
 
 /* ---- domains without domain.c: enough for mm, grants, events ---- */
 /* Zeroed @d with lists, locks and limits as domain.c leaves them; registered with fake_domain_add(). */
