@@ -35,6 +35,6 @@ void window_load_ldt(unsigned entries) { (void)entries; }
 /* One chunk of M2P at a frame the test chooses. */
 mfn_t fake_m2p_mfn = { ~0UL };
 #define WEAK __attribute__((weak))
-WEAK mfn_t m2p_chunk_mfn(unsigned i) { return mfn(fake_m2p_mfn.n + i); }
+WEAK mfn_t m2p_chunk_frame(uint64_t i) { return i ? MFN_INVALID : fake_m2p_mfn; }
 WEAK unsigned m2p_chunk_count(void) { return 1; }
 WEAK bool m2p_is_frame(mfn_t m) { return mfn_eq(m, fake_m2p_mfn); }
