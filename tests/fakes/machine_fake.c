@@ -4,6 +4,7 @@
  */
 #include "machine_fake.h"
 
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,7 +123,7 @@ cpumask_t machine_online_cpus(void) { return fake_online; }
 void machine_kick(unsigned cpu) { fake_log.kicks[cpu]++; }
 unsigned long machine_irq_save(void) { return 0; }
 void machine_irq_restore(unsigned long flags) { (void)flags; }
-void machine_cpu_relax(void) { }
+void machine_cpu_relax(void) { sched_yield(); }     /* a ticket lock waits for a thread that may not be running */
 void fake_set_current(struct vcpu *v) { current_vcpu = v; }
 
 static _Thread_local unsigned preempt_in, preempt_every;
