@@ -8,7 +8,7 @@
 #include "hostile.h"
 
 static volatile unsigned phase;         /* what vCPU 1 does; 0 = nothing */
-static volatile unsigned done;          /* the phase it has left */
+static volatile unsigned entered, done; /* the phase it has begun, and left */
 static uint64_t rounds, race_end;       /* a race ends after so many rounds or at this time */
 
 static uint64_t *frame;                 /* the frame both want */
@@ -20,11 +20,17 @@ static volatile uint64_t results[8];
 
 static void pin_frame(void)
 {
-    while (phase == 1)
+    uint64_t seed = 77;
+
+    while (phase == 1) {
         if (mm_pin(MMUEXT_PIN_L1_TABLE, mm_mfn(frame)) == 0) {
             results[0]++;
             mm_pin(MMUEXT_UNPIN_TABLE, mm_mfn(frame));
         }
+        /* Leave the other side its chance. */
+        for (volatile uint64_t spin = random_next(&seed) % 512; spin > 0; spin--)
+            ;
+    }
 }
 
 static void move_children(void)
@@ -82,6 +88,7 @@ static void second(void *arg)
         if (p == 99)
             return;
         if (p != done && p != 0) {
+            entered = p;
             work[p]();
             done = p;
         }
@@ -91,8 +98,9 @@ static void second(void *arg)
 
 static void begin(unsigned p)
 {
-    race_end = time_now() + 1500 * MS;
     phase = p;
+    CHECK(wait_for(entered == p, 5 * SECOND), "vCPU 1 does not enter race %u", p);
+    race_end = time_now() + 1500 * MS;
 }
 
 static bool racing(uint64_t round)
@@ -111,6 +119,7 @@ static void end(unsigned p)
 static void writable_against_table(void)
 {
     uint64_t maps = 0, lost = 0;
+    long last_error = 0;
 
     item("H26");
     RC(mm_map(map_va, 0, 0), 0);
@@ -130,10 +139,12 @@ static void writable_against_table(void)
             CHECK(pin < 0, "a frame with a writable mapping became a table");
             *(volatile uint64_t *)(map_va + 64) = 0;
             hc_update_va_mapping(map_va, 0, UVMF_INVLPG | UVMF_ALL);
+        } else {
+            last_error = rc;
         }
     }
     end(1);
-    printf("%lu writable mappings, %lu pins, in %lu rounds\n", maps, results[0], rounds);
+    printf("%lu writable mappings, %lu pins, last refusal %ld\n", maps, results[0], last_error);
     CHECK(lost == 0, "%lu writes were lost", lost);
     CHECK(maps > 0 && (results[0] > 0 || rounds < 100), "no race: %lu maps, %lu pins", maps, results[0]);
     RC(hc_update_va_mapping((uintptr_t)frame, PTE(mm_mfn(frame), PTE_KERNEL), UVMF_INVLPG | UVMF_ALL), 0);
