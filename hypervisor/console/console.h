@@ -38,6 +38,8 @@ size_t console_read(char *buf, size_t n);
 void console_debug_key(char key);
 /* Boot only. Returns nothing: the table has room for every key there is. */
 void console_register_key(char key, const char *help, void (*fn)(void));
+/* Boot: the keys of debug_keys.c. */
+void console_register_keys(void);
 /* SOFTIRQ_KEYS: run debug keys typed at the console, tell Dom0 that the log ring grew. */
 void console_keys_softirq(void);
 

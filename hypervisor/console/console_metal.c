@@ -124,6 +124,7 @@ void console_init_vga(void)
 
 void console_init_irq(void)
 {
+    console_register_keys();
     uart_start_irq();
 }
 

@@ -45,7 +45,7 @@ void toolstack_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *in
     if (READ_ONCE(d->controller_pause_count) > 0)
         info->flags |= XEN_DOMINF_paused;
     info->tot_pages = READ_ONCE(d->mm.tot_pages);
-    info->max_pages = READ_ONCE(d->mm.max_pages);
+    info->max_pages = MIN(READ_ONCE(d->mm.max_pages), (uint64_t)UINT32_MAX);       /* ABI: that is "no limit" */
     info->outstanding_pages = READ_ONCE(d->mm.claimed);
     info->shared_info_frame = d->shared_info_mfn.n;
     info->ssidref = d->ssidref;
