@@ -43,6 +43,9 @@ $(B)/guests.img: tests/image/mkimage.py tests/image/guests.list $(B)/domu.img $(
 IMAGES := $(B)/dom0.img $(B)/domu.img $(B)/guests.img
 ALL_TARGETS += $(IMAGES)
 
+# What a machine needs to boot on HV.
+BOOTABLE = $(IMAGES) $(if $(filter paravane,$(HV)),$(B)/paravane)
+
 # ---- everything that runs
 
 JOBS ?= 1
@@ -53,7 +56,7 @@ unit: $(UNIT_TESTS)
 	tests/rig/suite.py --unit $(UNIT_TESTS)
 
 # HV=paravane (default) or xen; TESTS="disk time": only the tests whose names contain one of these.
-system: all
+system: $$(BOOTABLE)
 	tests/rig/suite.py --hv $(HV) --jobs $(JOBS) --system $(addprefix --only ,$(TESTS))
 
 check: all $(UNIT_TESTS) $(FUZZ_TARGETS)
@@ -63,10 +66,10 @@ check: all $(UNIT_TESTS) $(FUZZ_TARGETS)
 fuzz: $(FUZZ_TARGETS)
 	tests/rig/suite.py --fuzz $(FUZZ_TARGETS) --fuzz-seconds $(FUZZ_SECONDS)
 
-run: all
+run: $$(BOOTABLE)
 	@tests/rig/run.py --hv $(HV)
 
-soak: all
+soak: $$(BOOTABLE)
 	tests/rig/suite.py --hv $(HV) --jobs $(JOBS) --system --slow
 
 include tests/guest/guest.mk

@@ -225,7 +225,7 @@ class Machine:
             return ANSI.sub(b"", bytes(self.text)).replace(b"\r", b"").decode("utf-8", "replace")
 
     def trouble(self, what):
-        tail = "\n".join("    | " + line for line in self.console().splitlines()[-40:])
+        tail = "\n".join("    | " + line for line in self.console().splitlines()[-25:])
         return Trouble(f"{self.name} on {self.hv}: {what}; the console's last lines:\n{tail}\n"
                        f"    (whole log: {self.log})")
 
@@ -258,8 +258,9 @@ class Machine:
         """Wait for the shell and make it quiet. Returns the kernel's uptime at that moment."""
         match = self.expect(rb"paravane: (\w+) ready, uptime ([0-9.]+)", timeout)
         self.expect(rb"# ", 30)
-        # Without echo and canonical input the shell does no line editing: what we read is output.
-        self.send("stty -echo; PS1=; PS2=; dmesg -n 1; echo QUI''ET\n")
+        # A shell that reads the line as if it were a script neither edits, prompts, nor reports jobs:
+        # what we read is the commands' output and nothing else.
+        self.send("stty -echo; dmesg -n 1; echo QUI''ET; exec sh $(tty)\n")
         self.expect(rb"QUIET\s", 30)
         self.shell_ready = True
         return float(match.group(2))
