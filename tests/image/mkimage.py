@@ -9,6 +9,7 @@ The list has one item a line:
     dir PATH [MODE]           an empty directory
     link PATH TARGET          a symbolic link
     program PATH [AS]         an ELF program of the packages, and the shared libraries it needs
+    library NAME              a shared library that is opened at run time
     tree PATH                 a file or folder of the packages, with links kept
     file SOURCE PATH [MODE]   a file of this tree, relative to the list
     applets                   a link for each busybox applet that nothing else provides
@@ -201,6 +202,8 @@ class Builder:
             self.image.link(merged(args[0]), args[1])
         elif verb == "program":
             self.elf(os.path.realpath(self.host(args[0])), args[-1])
+        elif verb == "library":
+            self.elf(os.path.realpath(self.library(args[0])), "/lib/x86_64-linux-gnu/" + args[0])
         elif verb == "tree":
             self.tree(args[0])
         elif verb == "file":

@@ -10,7 +10,7 @@ def device(dom0, size):
     sectors = dom0.check("cd /sys/block; grep -H . sd*/size vd*/size nvme*/size 2>/dev/null; true")
     for line in sectors.splitlines():
         name, _, count = line.partition("/size:")
-        if int(count) * 512 == size:
+        if count and int(count) * 512 == size:
             return "/dev/" + name
     raise AssertionError(f"no disk of {size} bytes: {sectors}")
 
@@ -34,7 +34,7 @@ def exercise(rig, kind, mib, machine="q35", smp=2):
     equal(dom0.check(f"head -c {size} {b} | sha256sum", limit).split()[0], want, "copy read back")
     healthy(dom0)
 
-    dom0.check(f"mkfs.ext4 -q -F {b} && mount {b} /mnt", limit)
+    dom0.check(f"mkfs.ext4 -q -F {b} && mount -t ext4 {b} /mnt", limit)
     dom0.check(f"cp {a} /mnt/one & cat {a} >/mnt/two & wait; sync; echo 3 >/proc/sys/vm/drop_caches", limit)
     sums = {line.split()[0] for line in dom0.check("sha256sum /mnt/one /mnt/two", limit).splitlines()}
     equal(sums, {want}, "files copied at once")

@@ -53,7 +53,7 @@ def test_modules(rig):
 @slow
 def test_everything_at_once(rig):
     machine = rig.boot(smp=2, disks=[Disk("ahci", rig.file("disk", 512 << 20))])
-    machine.check("mkfs.ext4 -q -F /dev/sda && mount /dev/sda /mnt", 120)
+    machine.check("mkfs.ext4 -q -F /dev/sda && mount -t ext4 /dev/sda /mnt", 120)
     machine.check(f"({FORKS % 60}) & ({PIPES % 60}) & "
                   "(i=0; while [ $i -lt 10 ]; do head -c 150000000 /dev/urandom >/mnt/f; sync; "
                   "sha256sum /mnt/f >/dev/null; i=$((i+1)); done) & wait", 1500)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests made by Debian's own xl, with the kernel, console, disk and network they expect."""
+import re
+
+from scenario import equal, healthy
+
+CONFIG = """name = "%(name)s"
+type = "pv"
+kernel = "/guests/vmlinuz"
+ramdisk = "/guests/domu.img"
+extra = "console=hvc0 %(extra)s"
+memory = %(memory)d
+vcpus = %(vcpus)d
+on_crash = "preserve"
+%(more)s
+"""
+
+
+def write_config(dom0, name, memory=128, vcpus=1, extra="", more=""):
+    text = CONFIG % {"name": name, "memory": memory, "vcpus": vcpus, "extra": extra, "more": more}
+    dom0.check(f"cat >/tmp/{name}.cfg <<'END'\n{text}END")
+    return f"/tmp/{name}.cfg"
+
+
+def guest_says(dom0, name, pattern, seconds=60):
+    """Wait until the guest's console log has a line that matches."""
+    dom0.check(f"i=0; until grep -qsE '{pattern}' /var/log/xen/console/guest-{name}.log; do "
+               f"[ $((i=i+1)) -lt {seconds} ] || {{ tail -20 /var/log/xen/console/guest-{name}.log; "
+               "xl list; xl dmesg | tail -5; exit 1; }; sleep 1; done", seconds * 3 + 30)
+
+
+def gone(dom0, name, seconds=60):
+    dom0.check(f"i=0; while xl domid {name} >/dev/null 2>&1; do [ $((i=i+1)) -lt {seconds} ] || exit 1; sleep 1; done",
+               seconds * 3 + 30)
+
+
+def guest_does(dom0, name, text):
+    """Type a line on the guest's console."""
+    tty = dom0.check(f"xenstore-read /local/domain/$(xl domid {name})/console/tty").strip()
+    dom0.check(f"printf '%s\\n' '{text}' >{tty}")
+
+
+def free_memory(dom0):
+    return int(re.search(r"free_memory\s*:\s*(\d+)", dom0.check("xl info")).group(1))
+
+
+def test_create_and_shutdown(rig):
+    dom0 = rig.boot_with_guests()
+    before = free_memory(dom0)
+    config = write_config(dom0, "one")
+    dom0.check(f"xl create {config}", 120)
+    guest_says(dom0, "one", "guest ready")
+    rows = [line.split() for line in dom0.check("xl list").splitlines()]
+    equal([row[:4] for row in rows if row and row[0] == "one"], [["one", "1", "128", "1"]], "row of xl list")
+    dom0.check("xl shutdown -w one", 120)
+    gone(dom0, "one")
+    assert abs(free_memory(dom0) - before) <= 1, "memory was lost"
+    dom0.check(f"xl create {config} && xl destroy one", 120)
+    gone(dom0, "one")
+    assert abs(free_memory(dom0) - before) <= 1, "memory was lost"
+    healthy(dom0)
+
+
+def test_console_works_both_ways(rig):
+    dom0 = rig.boot_with_guests()
+    dom0.check("xl create " + write_config(dom0, "talk", vcpus=2), 120)
+    guest_says(dom0, "talk", "guest ready")
+    guest_does(dom0, "talk", "echo an''swer $((6*7)) on $(nproc)")
+    guest_says(dom0, "talk", "^answer 42 on 2")
+    dom0.check("xl pause talk && xl unpause talk")
+    guest_does(dom0, "talk", "echo still $((6*8))")
+    guest_says(dom0, "talk", "^still 48")
+    dom0.check("xl destroy talk")
+    healthy(dom0)
+
+
+def test_disk(rig):
+    """A guest writes to its disk; Dom0 reads the same afterwards from the image."""
+    dom0 = rig.boot_with_guests(mem="2G", hv_args="dom0_mem=768M")
+    dom0.check("head -c 20000000 /dev/urandom >/tmp/disk; truncate -s 64M /tmp/disk; sha256sum </tmp/disk >/tmp/want")
+    dom0.check("xl create " + write_config(dom0, "disk", more="disk = ['file:/tmp/disk,xvda,w']"), 120)
+    guest_says(dom0, "disk", "guest ready")
+    want = dom0.check("cat /tmp/want").split()[0]
+    guest_does(dom0, "disk", "sha256sum </dev/xvda")
+    guest_says(dom0, "disk", want)
+    guest_does(dom0, "disk", "head -c 20000000 /dev/xvda | dd of=/dev/xvda bs=1M seek=32 2>/dev/null; sync; echo wri''tten")
+    guest_says(dom0, "disk", "^written")
+    dom0.check("xl shutdown -w disk", 120)
+    gone(dom0, "disk")
+    dom0.check("head -c 20000000 /tmp/disk >/tmp/a; dd if=/tmp/disk bs=1M skip=32 2>/dev/null | head -c 20000000 | cmp - /tmp/a")
+    equal(dom0.check("losetup -a").strip(), "", "loop devices left behind")
+    healthy(dom0)
+
+
+def test_network(rig):
+    """Guest and Dom0 talk over the bridge, data intact."""
+    dom0 = rig.boot_with_guests(mem="2G", hv_args="dom0_mem=768M")
+    dom0.check("ip addr add 192.168.9.1/24 dev xenbr0; head -c 20000000 /dev/urandom >/tmp/data")
+    dom0.check("xl create " + write_config(dom0, "net", extra="pvnet=192.168.9.2/24",
+                                           more="vif = ['bridge=xenbr0,mac=00:16:3e:00:00:01']"), 120)
+    guest_says(dom0, "net", "guest ready")
+    dom0.check("ping -c 5 192.168.9.2")
+    want = dom0.check("sha256sum </tmp/data").split()[0]
+    dom0.check("nc -l -p 9000 </tmp/data >/dev/null &")
+    guest_does(dom0, "net", "nc 192.168.9.1 9000 </dev/null | tee /tmp/data | sha256sum")
+    guest_says(dom0, "net", want)
+    dom0.check("rm -f /tmp/back; (nc -l -p 9001 >/tmp/back; touch /tmp/over) & sleep 1")
+    guest_does(dom0, "net", "nc 192.168.9.1 9001 </tmp/data")
+    dom0.check("i=0; until cmp -s /tmp/data /tmp/back; do [ $((i=i+1)) -lt 60 ] || exit 1; sleep 1; done", 120)
+    dom0.check("xl destroy net")
+    gone(dom0, "net")
+    healthy(dom0)
+
+
+def test_guest_crash_is_kept(rig):
+    dom0 = rig.boot_with_guests()
+    dom0.check("xl create " + write_config(dom0, "crash"), 120)
+    guest_says(dom0, "crash", "guest ready")
+    guest_does(dom0, "crash", "echo c >/proc/sysrq-trigger")
+    dom0.check("i=0; until xl list crash | grep -q -- '---c-'; do [ $((i=i+1)) -lt 60 ] || exit 1; sleep 1; done", 120)
+    dom0.check("xl destroy crash")
+    gone(dom0, "crash")
+    healthy(dom0)
+
+
+def test_three_guests(rig):
+    dom0 = rig.boot_with_guests(smp=2)
+    before = free_memory(dom0)
+    for n in (1, 2, 3):
+        dom0.check("xl create " + write_config(dom0, f"g{n}", memory=96), 120)
+    for n in (1, 2, 3):
+        guest_says(dom0, f"g{n}", "guest ready")
+    for n in (1, 2, 3):
+        dom0.check(f"xl destroy g{n}", 60)
+        gone(dom0, f"g{n}")
+    assert abs(free_memory(dom0) - before) <= 1, "memory was lost"
+    healthy(dom0)
