@@ -2,7 +2,7 @@
 /*
  * H26, H27, H46, H65: two vCPUs race over one frame, one tree, one grant entry, one set of ports. Each round
  * must end as if one had gone first; afterwards the guest's own frames are usable as before.
- * rounds= on the command line (default 3000).
+ * rounds= on the command line (default 20000).
  */
 #include "grant.h"
 #include "hostile.h"
@@ -252,7 +252,7 @@ static void ports(void)
 
 void guest_test(void)
 {
-    rounds = cmdline_number("rounds", 3000);
+    rounds = cmdline_number("rounds", 20000);
     item("setup");
     own_domid();
     if (smp_vcpu_count() < 2) {
