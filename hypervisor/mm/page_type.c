@@ -192,7 +192,7 @@ void page_type_put_leaf(mfn_t m, struct domain *d)
     page_type_drop_leaf(m);
 }
 
-void page_type_drop_leaf(mfn_t m)
+void page_type_drop_last_leaf(mfn_t m)
 {
     ASSERT(!is_tree(type_of(atomic_load_explicit(&frame_of(m)->type, memory_order_relaxed))));
     BUG_ON(page_type_drop(m));

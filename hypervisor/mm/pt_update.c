@@ -68,8 +68,8 @@ static int l1_replace_present(struct domain *d, uint64_t *slot, uint64_t *old, u
     return 0;
 }
 
-int l1_replace(struct domain *d, uint64_t *slot, uint64_t val, struct domain *pg_owner, bool preserve_ad,
-               uint64_t *expect)
+static int l1_replace_slow(struct domain *d, uint64_t *slot, uint64_t val, struct domain *pg_owner, bool preserve_ad,
+                           uint64_t *expect)
 {
     uint64_t old = READ_ONCE(*slot);
     int rc = -EAGAIN;
@@ -94,6 +94,25 @@ int l1_replace(struct domain *d, uint64_t *slot, uint64_t val, struct domain *pg
         }
     }
     return rc;
+}
+
+int l1_replace(struct domain *d, uint64_t *slot, uint64_t val, struct domain *pg_owner, bool preserve_ad,
+               uint64_t *expect)
+{
+    uint64_t old = expect ? *expect : READ_ONCE(*slot), new = l1e_fixed(val);
+    const uint64_t diff = old ^ new;
+
+    /* I2, straight through: what mprotect, fork and page ageing do. */
+    if (likely(!(diff & ~(L1E_FREE_BITS | PTE_RW)) && (new & PTE_P)) && !(new & diff & PTE_RW)) {
+        if (preserve_ad)
+            new |= old & PTE_AD;
+        if (likely(__atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))) {
+            if ((diff & PTE_RW) && likely(mfn_is_ram(pte_mfn(old))))
+                page_type_drop_leaf(pte_mfn(old));
+            return 0;
+        }
+    }
+    return l1_replace_slow(d, slot, val, pg_owner, preserve_ad, expect);
 }
 
 int table_replace(struct vcpu *v, struct domain *d, enum page_type t, uint64_t *slot, uint64_t val, bool preserve_ad,

@@ -60,7 +60,7 @@ int l1e_get(struct domain *d, struct domain *pg_owner, uint64_t *e)
     if (!page_ref_get(m, pg_owner))
         return -EINVAL;
     if (*e & PTE_RW) {
-        rc = page_type_get(m, pg_owner, PGT_WRITABLE);
+        rc = page_type_get_writable(m, pg_owner);
         if (unlikely(rc)) {
             page_ref_put(m);
             return rc;
@@ -90,20 +90,52 @@ int table_entry_get(struct domain *d, enum page_type t, uint64_t *e)
 
 int table_entry_put(uint64_t e) { return page_drop_and_type(pte_mfn(e)); }
 
+/* First present entry of [@i, @end), or @end. Most tables are nearly empty: eight at a time. */
+static inline unsigned next_present(const uint64_t *t, unsigned i, unsigned end)
+{
+    for (; i < end; i++) {
+        while (i % 8 == 0 && i + 8 <= end &&
+               !((t[i] | t[i + 1] | t[i + 2] | t[i + 3] | t[i + 4] | t[i + 5] | t[i + 6] | t[i + 7]) & PTE_P)) {
+            i += 8;
+            if (i == end)
+                return end;
+        }
+        if (t[i] & PTE_P)
+            return i;
+    }
+    return end;
+}
+
+/* One more than the last present entry of [0, @end), or 0. */
+static inline unsigned last_present(const uint64_t *t, unsigned end)
+{
+    for (; end > 0; end--) {
+        while (end % 8 == 0 && !((t[end - 1] | t[end - 2] | t[end - 3] | t[end - 4] | t[end - 5] | t[end - 6] |
+                                  t[end - 7] | t[end - 8]) & PTE_P)) {
+            end -= 8;
+            if (end == 0)
+                return 0;
+        }
+        if (t[end - 1] & PTE_P)
+            return end;
+    }
+    return 0;
+}
+
 static int l1_validate(uint64_t *table, struct domain *d, unsigned *progress)
 {
-    for (; *progress < 512; ++*progress) {
-        const uint64_t old = table[*progress];
-        uint64_t e = l1e_fixed(old);
-
-        if (!(old & PTE_P))
-            continue;
+    for (unsigned i = next_present(table, *progress, 512); i < 512; i = next_present(table, i + 1, 512)) {
+        uint64_t e = l1e_fixed(table[i]);
         const int rc = l1e_get(d, d, &e);
-        if (rc)
+
+        if (unlikely(rc)) {
+            *progress = i;
             return rc;
-        if (e != old)
-            WRITE_ONCE(table[*progress], e);
+        }
+        if (e != table[i])
+            WRITE_ONCE(table[i], e);
     }
+    *progress = 512;
     return 0;
 }
 
@@ -111,21 +143,24 @@ static int tree_validate(uint64_t *table, struct domain *d, enum page_type t, un
 {
     bool worked = false;
 
-    for (; *progress < 512; ++*progress) {
-        const unsigned i = *progress;
-        uint64_t e = table[i];
-
-        if (!(e & PTE_P) || (t == PGT_L4 && l4_slot_is_ours(i)))
+    for (;; ++*progress) {
+        *progress = next_present(table, *progress, 512);
+        if (*progress == 512)
+            break;
+        if (t == PGT_L4 && l4_slot_is_ours(*progress))
             continue;
         /* One child a call at least: whoever is preempted for ever still gets there. */
         if (worked && hypercall_preempt())
             return -ERESTART;
         worked = true;
+
+        uint64_t e = table[*progress];
         const int rc = table_entry_get(d, t, &e);
+
         if (rc)
             return rc;
-        if (e != table[i])
-            WRITE_ONCE(table[i], e);
+        if (e != table[*progress])
+            WRITE_ONCE(table[*progress], e);
     }
     if (t == PGT_L4)
         __builtin_memcpy(&table[256], hv_l4_entries, sizeof(hv_l4_entries));
@@ -144,22 +179,24 @@ int table_release(mfn_t m, enum page_type t, unsigned *progress)
     const uint64_t *table = frame_ptr(m);
     bool worked = false;
 
-    for (; *progress > 0; --*progress) {
-        const uint64_t e = READ_ONCE(table[*progress - 1]);
-
-        if (!(e & PTE_P) || (t == PGT_L4 && l4_slot_is_ours(*progress - 1)))
+    if (t == PGT_L1) {
+        for (unsigned i = next_present(table, 0, *progress); i < *progress; i = next_present(table, i + 1, *progress))
+            l1e_put(table[i]);
+        *progress = 0;
+        return 0;
+    }
+    for (;; --*progress) {
+        *progress = last_present(table, *progress);
+        if (*progress == 0)
+            return 0;
+        if (t == PGT_L4 && l4_slot_is_ours(*progress - 1))
             continue;
-        if (t == PGT_L1) {
-            l1e_put(e);
-            continue;
-        }
         if (worked && hypercall_preempt())
             return -ERESTART;
         worked = true;
-        if (table_entry_put(e))
+        if (table_entry_put(READ_ONCE(table[*progress - 1])))
             return -ERESTART;
     }
-    return 0;
 }
 
 int seg_validate(mfn_t m) { return descriptor_frame_ok(m) ? 0 : -EINVAL; }
