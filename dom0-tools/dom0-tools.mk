@@ -35,3 +35,27 @@ $(B)/bin/vaned: $(call vane_objs,$(VANED_C)) $(VANE_LIB)
 	$(CC) -o $@ $^ $(VANE_LIBS)
 
 -include $(wildcard $(B)/dom0-tools/*/*.d)
+
+# Tests: the pure parts under the sanitizers, with guest memory faked where the builder needs it.
+VANE_TEST_PURE := dom0-tools/builder/unpack.c dom0-tools/builder/elf.c dom0-tools/builder/build.c
+VANE_TEST_CFG  := $(sort $(wildcard dom0-tools/config/*.c)) dom0-tools/lib/vane.c dom0-tools/lib/uuid.c
+VANE_TESTS     := $(patsubst tests/unit/dom0-tools/%.c,$(B)/unit/dom0-tools/%,\
+                    $(wildcard tests/unit/dom0-tools/*_test.c))
+VANE_FUZZERS   := $(patsubst tests/fuzz/dom0-tools/%.c,$(B)/fuzz/dom0-tools/%,\
+                    $(wildcard tests/fuzz/dom0-tools/*_fuzz.c))
+UNIT_TESTS     += $(VANE_TESTS)
+FUZZ_TARGETS   += $(VANE_FUZZERS)
+
+$(B)/unit/dom0-tools/kernel_test: $(filter-out %/build.c,$(VANE_TEST_PURE))
+$(B)/unit/dom0-tools/build_test $(B)/fuzz/dom0-tools/kernel_fuzz: $(VANE_TEST_PURE)
+$(B)/unit/dom0-tools/config_test $(B)/fuzz/dom0-tools/config_fuzz: $(VANE_TEST_CFG)
+$(B)/unit/dom0-tools/policy_test: dom0-tools/daemon/policy.c
+
+$(B)/unit/dom0-tools/%: tests/unit/dom0-tools/%.c $(wildcard tests/unit/dom0-tools/*.h dom0-tools/*/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(SANITIZE) $(VANE_CFLAGS) -o $@ $(filter %.c,$^) -lcunit $(VANE_LIBS)
+
+$(B)/fuzz/dom0-tools/%: tests/fuzz/dom0-tools/%.c $(wildcard tests/unit/dom0-tools/*.h dom0-tools/*/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) $(HOST_CFLAGS) $(VANE_CFLAGS) -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -o $@ $(filter %.c,$^) $(VANE_LIBS)

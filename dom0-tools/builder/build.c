@@ -118,8 +118,7 @@ int build_plan(const struct kernel *k, uint64_t pages, const uint8_t *ramdisk, s
     p->ramdisk = ramdisk;
     p->ramdisk_len = ramdisk_len;
     *why = "the kernel's virtual addresses cannot be used";
-    if ((slot >= 256 && slot < 272) || pages > (1ull << 28) || k->virt_base % PAD ||
-        k->virt_base + pages * PAGE - 1 < k->virt_base)
+    if ((slot >= 256 && slot < 272) || pages > (1ull << 28) || k->virt_base % PAD)
         return -EINVAL;
     *why = "the memory is too small for this kernel and ramdisk";
     if (next >= pages || rd_pages >= pages)
@@ -140,6 +139,10 @@ int build_plan(const struct kernel *k, uint64_t pages, const uint8_t *ramdisk, s
     next = p->base.nr > p->stack + 1 ? p->base.nr : p->stack + 1;
     if (p->stack >= p->base.nr)
         return -ENOMEM;
+    if (p->base.va + p->base.nr * PAGE - 1 < p->base.va) {
+        *why = "the kernel and what must lie behind it do not fit below the top of the address space";
+        return -EINVAL;
+    }
     if (ramdisk_len && k->unmapped_ramdisk) {
         p->rd = (struct build_run){ next, rd_pages };
         next += rd_pages;

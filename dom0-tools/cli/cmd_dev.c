@@ -30,8 +30,6 @@ static void read_row(struct vane *v, struct row *r)
     r->be = dev_backend_path(v, XBT_NULL, &r->d);
     r->state = FRONT("/state");
     r->evtchn = FRONT("/event-channel");
-    if (vif && r->evtchn == (unsigned long)-1)
-        r->evtchn = FRONT("/event-channel-tx");
     r->ref = vif ? FRONT("/tx-ring-ref") : FRONT("/ring-ref");
     r->ref2 = FRONT("/rx-ring-ref");
 #undef FRONT
@@ -62,7 +60,7 @@ static struct json_object *row_json(const struct row *r)
 static void print_row(const struct row *r)
 {
     if (strcmp(r->d.kind, "vif") == 0)
-        printf("%-3u %-2d %s %6u %5d %6d %5d/%-11d %-30s\n", r->d.number, 0, r->mac, r->d.number,
+        printf("%-3u %-2d %s%6u %5d %6d %5d/%-11d %-30s\n", r->d.number, 0, r->mac, r->d.number,
                (int)r->state, (int)r->evtchn, (int)r->ref, (int)r->ref2, r->be ? r->be : "");
     else
         printf("%-5u %-3d %-6u %-5d %-6d %-8d %-30s\n", r->d.number, 0, r->d.domid, (int)r->state,

@@ -93,6 +93,7 @@ const struct command commands[] = {
     { "metrics", cmd_metrics, false, "", "Print figures in Prometheus' text format", NULL },
     { "help", cmd_help, false, "[command]", "Describe a command, or list all", NULL },
     { "version", cmd_version, false, "", "Print the version of this command", NULL },
+    { "act", cmd_act, true, "<DomainId> <action>", NULL, NULL },
     { NULL, NULL, false, NULL, NULL, NULL },
 };
 
@@ -225,14 +226,14 @@ int cmd_help(struct cli *c, int argc, char **argv)
         fprintf(stderr, "no command %s\n", argv[1]);
         return EXIT_FAILURE;
     }
-    if (p) {
+    if (p && p->help) {
         printf("Usage: vane [-vfNtT] %s %s\n\n%s.\n\n", p->name, p->args, p->help);
         if (p->options)
             printf("Options:\n\n%s\n\n", p->options);
         return 0;
     }
     printf("Usage vane [-vfNtT] [--json] <subcommand> [args]\n\nvane full list of subcommands:\n\n");
-    for (p = commands; p->name; p++)
+    for (p = commands; p->help; p++)
         printf(" %-19s %s\n", p->name, p->help);
     return 0;
 }

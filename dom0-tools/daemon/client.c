@@ -148,8 +148,9 @@ static bool print_tail(const char *path, FILE *out)
             from = (const char *)memchr(buf, '\n', (size_t)n) + 1;
     }
     close(fd);
-    if (n > 0)
-        fwrite(from, 1, (size_t)(buf + n - from), out);
+    for (const char *p = from; p < buf + n; p++)        /* a guest's escape codes stay in the log */
+        if (*p != '\r')
+            fputc(*p == '\n' || *p == '\t' || (unsigned char)*p >= ' ' ? *p : '?', out);
     return n >= 0;
 }
 

@@ -1,2 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vaned.c - the daemon: start, the loop, the end
+ *
+ *   I1  one vaned a host: the lock file is held while it runs, whatever ended the one before.
+ *   I2  its state is in the hypervisor, in XenStore and in records; a vaned that starts anew finds
+ *       consoles and deaths as they are.
+ *
+ * Privileges: root, for the Xen device files. It opens no network socket and reads no guest disk.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
-int main(void){return 1;}
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../lib/create.h"
+#include "../lib/handle.h"
+#include "daemon.h"
+#include "vaned.h"
+
+#define LOCK_FILE VANE_RUN_DIR "/vaned.lock"
+#define TURN_MS 5000            /* a scan at least this often: an event may get lost, a state not */
+
+static volatile sig_atomic_t stop, child_ended;
+
+void pollset_add(struct pollset *p, int fd, short events)
+{
+    if (p->n < MAX_POLL)
+        p->fd[p->n++] = (struct pollfd){ .fd = fd, .events = events };
+}
+
+short pollset_events(const struct pollset *p, int fd)
+{
+    for (unsigned i = 0; i < p->n; i++) {
+        if (p->fd[i].fd == fd)
+            return p->fd[i].revents;
+    }
+    return 0;
+}
+
+static void on_signal(int sig)
+{
+    if (sig == SIGCHLD)
+        child_ended = 1;
+    else
+        stop = 1;
+}
+
+static void log_line(void *opaque, enum vane_log_level level, const char *line)
+{
+    (void)opaque;
+    if (level >= VANE_WARN)
+        fprintf(stderr, "vaned: %s\n", line);
+}
+
+static int watch_store(struct vane *v)
+{
+    if (!vane_xs(v) || !xs_watch(v->xs, "@releaseDomain", "release") ||
+        !xs_watch(v->xs, "@introduceDomain", "introduce"))
+        return vane_fail(v, -EIO, "start xenstored", "cannot watch XenStore");
+    return 0;
+}
+
+/* -EBUSY: another one runs. The descriptor stays open on purpose. */
+static int take_lock(void)
+{
+    int fd;
+
+    mkdir(VANE_RUN_DIR, 0700);
+    fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        close(fd);
+        return -EBUSY;
+    }
+    return 0;
+}
+
+static void store_events(struct vane *v)
+{
+    char **event;
+
+    while ((event = xs_check_watch(v->xs)) != NULL)
+        free(event);
+    if (errno != EAGAIN && (vane_xs_reopen(v) < 0 || watch_store(v) < 0))
+        sleep(1);               /* xenstored is away: try again next turn */
+    watch_scan(v);
+}
+
+static void loop(struct vane *v)
+{
+    static struct pollset set;
+
+    watch_scan(v);
+    while (!stop) {
+        int xs_fd = v->xs ? xs_fileno(v->xs) : -1, n;
+
+        set.n = 0;
+        pollset_add(&set, xs_fd, POLLIN);
+        consoles_poll_add(&set);
+        clients_poll_add(&set);
+        n = poll(set.fd, set.n, TURN_MS);
+        if (child_ended) {
+            child_ended = 0;
+            watch_reap(v);
+        }
+        if (n == 0)
+            watch_scan(v);
+        if (n <= 0)
+            continue;
+        consoles_poll(&set);
+        if (pollset_events(&set, xs_fd))
+            store_events(v);
+        clients_poll(v, &set);
+    }
+}
+
+static int setup(struct vane *v)
+{
+    struct sigaction sa = { .sa_handler = on_signal };
+    int rc;
+
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGCHLD, &sa, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    rc = consoles_init(v);
+    if (rc == 0)
+        rc = watch_store(v);
+    return rc < 0 ? rc : clients_init(v);
+}
+
+static void redirect_log(void)
+{
+    int fd = open(VANE_LOG_DIR "/vaned.log", O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+    if (fd >= 0) {
+        dup2(fd, 2);
+        if (fd != 2)
+            close(fd);
+    }
+}
+
+/* Fork; the parent stays until the child is ready and returns its verdict. Returns in the child. */
+static int background(void)
+{
+    char verdict = 1;
+    int p[2];
+    pid_t pid;
+
+    if (pipe2(p, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+        exit(1);
+    if (pid == 0) {
+        setsid();
+        close(p[0]);
+        return p[1];
+    }
+    close(p[1]);
+    exit(read(p[0], &verdict, 1) == 1 ? verdict : 1);
+}
+
+int main(int argc, char **argv)
+{
+    bool foreground = argc > 1 && strcmp(argv[1], "-F") == 0;
+    char verdict = 0;
+    struct vane *v;
+    int ready = -1, rc;
+
+    if (argc > 1 && !foreground) {
+        fprintf(stderr, "Usage: vaned [-F]\n-F  stay in the foreground\n");
+        return 2;
+    }
+    if (!foreground)
+        ready = background();
+    rc = take_lock();
+    v = vane_open(log_line, NULL);
+    if (rc == 0 && v)
+        rc = setup(v);
+    if (rc < 0 && rc != -EBUSY && v)
+        fprintf(stderr, "vaned: %s\n", vane_last_error(v)->what);
+    verdict = rc == 0 || rc == -EBUSY ? 0 : 1;
+    if (ready >= 0) {
+        if (rc == 0)
+            redirect_log();
+        if (write(ready, &verdict, 1) != 1)
+            return 1;
+        close(ready);
+    }
+    if (rc < 0 || !v)
+        return verdict;
+    loop(v);
+    unlink(VANED_SOCKET);
+    vane_close(v);
+    return 0;
+}

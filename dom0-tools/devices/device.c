@@ -153,12 +153,14 @@ struct close_arg {
 static int ask_to_close(struct vane *v, xs_transaction_t t, void *arg)
 {
     const struct close_arg *c = arg;
+    unsigned long state = store_read_u(v, t, XenbusStateClosed, "%s/state", c->be);
     char path[300];
     int rc = 0;
 
     if (c->force)                   /* without its front end a back end lets go at once */
         rc = store_remove(v, t, PATH_FRONTEND, c->d->domid, c->d->kind, c->d->number);
-    if (rc < 0 || !store_exists(v, t, "%s/state", c->be))
+    /* asked already, or closed: writing the state again would undo the back end's answer */
+    if (rc < 0 || state == XenbusStateClosing || state == XenbusStateClosed)
         return rc;
     snprintf(path, sizeof(path), "%s/online", c->be);
     rc = store_write(v, t, path, "0");
@@ -168,12 +170,13 @@ static int ask_to_close(struct vane *v, xs_transaction_t t, void *arg)
 
 static void run_remove_script(struct vane *v, const struct dev *d, const char *be)
 {
-    char *script = store_read(v, XBT_NULL, "%s/script", be), *vif = NULL;
+    char *script = store_read(v, XBT_NULL, PATH_LIBXL_DEV "/script", d->domid, d->kind, d->number);
+    char *vif = NULL;
     static const char *const vbd_args[] = { "remove", NULL };
     static const char *const vif_args[] = { "offline", "type_if=vif", NULL };
     bool is_vif = strcmp(d->kind, "vif") == 0;
 
-    /* script is written by Dom0 (back-end directory); absent or empty when we set the device up */
+    /* absent when we set the device up ourselves */
     if (script && *script) {
         char name[64];
 
@@ -252,8 +255,10 @@ void dev_remove_all(struct vane *v, uint32_t domid)
             vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
     }
     for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-        if (n > 0)
+        if (n > 0) {
             store_remove(v, XBT_NULL, PATH_BACKEND_PARENT, 0u, kinds[k], domid);
+            store_remove(v, XBT_NULL, PATH_BACKEND_ERROR, kinds[k], domid);
+        }
     }
     free(list);
 }

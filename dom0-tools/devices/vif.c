@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <xenstore.h>
 
@@ -19,6 +20,7 @@
 
 #define DEFAULT_BRIDGE "xenbr0"     /* as in xl.conf(5) */
 #define DEFAULT_MTU 1500u
+#define SCRIPTS "/etc/xen/scripts/"
 
 /* 00:16:3e is Xen's prefix; the rest follows from the domain, so a restart keeps its address. */
 static void mac_of(const struct vane_nic *n, const struct vane_uuid *uuid, uint8_t mac[6])
@@ -56,8 +58,6 @@ static void put_backend(struct nodes *b, const struct vane_nic *n, uint32_t domi
     nodes_put(b, "frontend-id", "%u", domid);
     nodes_put(b, "online", "1");
     nodes_put(b, "state", "1");
-    if (n->script)
-        nodes_put(b, "script", "%s%s", n->script[0] == '/' ? "" : "/etc/xen/scripts/", n->script);
     if (n->ifname)
         nodes_put(b, "vifname", "%s", n->ifname);
     nodes_put(b, "mac", "%s", mac);
@@ -103,6 +103,8 @@ int vif_store(struct vane *v, xs_transaction_t t, uint32_t domid, const struct v
     nodes_dir(&w, STORE_DOM0, PATH_LIBXL_DEV, domid, "vif", self.number);
     nodes_put(&w, "backend", PATH_BACKEND, 0u, "vif", domid, self.number);
     put_backend(&w, n, domid, mac);
+    if (n->script)
+        nodes_put(&w, "script", "%s%s", n->script[0] == '/' ? "" : SCRIPTS, n->script);
 
     nodes_dir(&w, STORE_GUEST_OWNS, PATH_FRONTEND, domid, "vif", self.number);
     nodes_put(&w, "backend", PATH_BACKEND, 0u, "vif", domid, self.number);
@@ -115,8 +117,24 @@ int vif_store(struct vane *v, xs_transaction_t t, uint32_t domid, const struct v
 
     nodes_dir(&w, STORE_GUEST_READS, PATH_BACKEND, 0u, "vif", domid, self.number);
     put_backend(&w, n, domid, mac);
+    /* netback's probe insists on the node; the script is run only when /libxl has it too */
+    nodes_put(&w, "script", "%s%s", n->script && n->script[0] == '/' ? "" : SCRIPTS,
+              n->script ? n->script : "vif-bridge");
     nodes_put(&w, "hotplug-status", "%s", "");
     return w.rc;
+}
+
+/* netback says InitWait just before it makes the interface. */
+static int wait_interface(struct vane *v, const char *name)
+{
+    int64_t deadline = vane_now_ms() + DEV_INIT_MS;
+
+    while (!net_exists(name)) {
+        if (vane_now_ms() > deadline)
+            return vane_fail(v, -ETIMEDOUT, "dmesg in Dom0 says why", "netback did not make %s", name);
+        usleep(1000);
+    }
+    return 0;
 }
 
 int vif_finish(struct vane *v, uint32_t domid, const struct vane_nic *n)
@@ -129,6 +147,9 @@ int vif_finish(struct vane *v, uint32_t domid, const struct vane_nic *n)
     if (rc < 0)
         return rc;
     vif_name(name, domid, n);
+    rc = wait_interface(v, name);
+    if (rc < 0)
+        return rc;
     if (n->script)
         return hotplug_run(v, &d, n->script, name, args);
     rc = net_setup(v, name, n->ifname ? n->ifname : name, n->mtu, bridge_of(n));

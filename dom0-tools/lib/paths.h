@@ -25,6 +25,7 @@
 #define PATH_FRONTEND           "/local/domain/%u/device/%s/%u"             /* dom, kind, dev */
 #define PATH_BACKEND            "/local/domain/%u/backend/%s/%u/%u"         /* be, kind, dom, dev */
 #define PATH_BACKEND_PARENT     "/local/domain/%u/backend/%s/%u"            /* be, kind, dom */
+#define PATH_BACKEND_ERROR      "/local/domain/0/error/backend/%s/%u"       /* kind, dom */
 #define PATH_LIBXL_DEV          "/libxl/%u/device/%s/%u"                    /* dom, kind, dev */
 #define PATH_LIBXL_KIND         "/libxl/%u/device/%s"                       /* dom, kind */
 
