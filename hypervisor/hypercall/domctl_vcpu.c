@@ -11,6 +11,7 @@
 #include "heap.h"
 #include "hypercall/toolstack.h"
 #include "sched/sched.h"
+#include "time/time.h"
 
 long domctl_setvcpucontext(struct vcpu *caller, struct domain *d, struct xen_domctl *c, bool *copy_back)
 {
@@ -33,6 +34,8 @@ long domctl_setvcpucontext(struct vcpu *caller, struct domain *d, struct xen_dom
         rc = ctx ? vcpu_set_context(v, ctx) : vcpu_reset(v);
         domain_unpause(d);
     }
+    if (rc == 0)
+        wallclock_publish(d);                   /* the domain builder has just cleared shared_info */
     heap_free(ctx);
     return rc;
 }
@@ -99,7 +102,7 @@ long domctl_setvcpuaffinity(struct vcpu *caller, struct domain *d, struct xen_do
         return rc;
     if ((hard & online) == 0 || ((a->flags & XEN_VCPUAFFINITY_SOFT) && (soft & online) == 0))
         return -EINVAL;
-    rc = sched_set_affinity(v, (cpumask_t){ hard & online }, (cpumask_t){ soft & online });
+    rc = sched_set_affinity(v, (cpumask_t){ hard }, (cpumask_t){ soft });
     if (rc == 0 && (a->flags & XEN_VCPUAFFINITY_HARD))
         rc = toolstack_bitmap_out(&a->cpumap_hard, hard & online);
     if (rc == 0 && (a->flags & XEN_VCPUAFFINITY_SOFT))

@@ -185,7 +185,7 @@ static void release_frame(struct domain *d, mfn_t m)
     m2p_set(m, M2P_INVALID);
     spin_lock(&d->mm.lock);
     domain_unlink(d, m);
-    last = --d->mm.tot_pages == 0 && d->mm.xenheap_pages == 0;
+    last = --d->mm.tot_pages == 0;
     spin_unlock(&d->mm.lock);
 
     atomic_store_explicit(&f->type, 0, memory_order_relaxed);
@@ -238,7 +238,7 @@ void frame_uncharge(struct domain *d, uint64_t n)
     spin_lock(&d->mm.lock);
     BUG_ON(n > d->mm.tot_pages);
     d->mm.tot_pages -= n;
-    const bool last = d->mm.tot_pages == 0 && d->mm.xenheap_pages == 0;
+    const bool last = d->mm.tot_pages == 0;
     spin_unlock(&d->mm.lock);
     if (n > 0 && last && domain_is_dying(d))
         domain_check_dead(d);
@@ -270,7 +270,7 @@ static void release_shared(struct domain *d, mfn_t m)
 
     BUG_ON(atomic_load_explicit(&f->type, memory_order_relaxed) & PGT_IN_USE);
     spin_lock(&d->mm.lock);
-    last = --d->mm.xenheap_pages == 0 && d->mm.tot_pages == 0;
+    last = --d->mm.xenheap_pages == 0;
     spin_unlock(&d->mm.lock);
     atomic_store_explicit(&f->type, 0, memory_order_relaxed);
     f->stamp_progress = tlb_epoch_now();
