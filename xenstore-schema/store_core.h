@@ -63,7 +63,7 @@ enum store_life {
 
 enum store_who { STORE_WHO_DOM0, STORE_WHO_GUEST, STORE_WHO_BACK };
 
-struct store_perm {
+struct store_acl {
     char access;                    /* n none, r read, w write, b both */
     uint8_t who;                    /* enum store_who; the first entry's is the owner */
 };
@@ -80,7 +80,7 @@ struct store_path {
     bool forgeable;                 /* the guest may write it: a hint, never a fact, to a toolstack */
     int8_t arg_dom, arg_back;       /* which placeholder is the guest, the back end; -1: none */
     uint8_t nperms;
-    struct store_perm perms[STORE_PERMS_MAX];
+    struct store_acl perms[STORE_PERMS_MAX];
 };
 
 /* The patterns as a trie of path segments. */

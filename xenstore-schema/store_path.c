@@ -183,7 +183,7 @@ int store_perms(unsigned id, uint32_t domid, uint32_t backid, uint32_t who[], ch
     if (id >= store_path_count)
         return -STORE_EINVAL;
     for (size_t i = 0; i < store_paths[id].nperms; i++) {
-        const struct store_perm *p = &store_paths[id].perms[i];
+        const struct store_acl *p = &store_paths[id].perms[i];
 
         who[i] = p->who == STORE_WHO_GUEST ? domid : p->who == STORE_WHO_BACK ? backid : 0;
         access[i] = p->access;

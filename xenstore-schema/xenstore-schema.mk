@@ -49,3 +49,6 @@ store-docs: $(B)/gen/xenstore.md
 	cp $< docs/xenstore.md
 check-store-docs: $(B)/gen/xenstore.md
 	cmp $< docs/xenstore.md
+
+# What Dom0's tools build on the schema; its library must be known before dom0-tools.mk is read.
+include dom0-tools/store/store.mk

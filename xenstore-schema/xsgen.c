@@ -165,7 +165,7 @@ static void parse_perms(struct gen_path *p, char *list)
 {
     copy(p->perms, sizeof(p->perms), list);
     for (char *w = strtok(list, ","); w; w = strtok(NULL, ",")) {
-        struct store_perm *e = &p->perm[p->nperms];
+        struct store_acl *e = &p->perm[p->nperms];
 
         if (p->nperms++ == STORE_PERMS_MAX || strlen(w) != 2 || !strchr("nrwb", w[0]))
             die("bad permission: %s", w);

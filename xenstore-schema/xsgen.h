@@ -30,7 +30,7 @@ struct gen_path {
     char params[STORE_ARGS_MAX][32];
     int nparams, seg, type, life, writers, readers, nperms;
     int arg_type[STORE_ARGS_MAX], arg_dom, arg_back;
-    struct store_perm perm[STORE_PERMS_MAX];
+    struct store_acl perm[STORE_PERMS_MAX];
     bool must, rest, forgeable;
     const char *section;
 };

@@ -10,9 +10,13 @@ base POOLS  /local/pool
 base VMS    /vm
 base LIBXLS /libxl
 base VANE   /vane
+base WATCH_INTRODUCE /@introduceDomain
+base WATCH_RELEASE   /@releaseDomain
 
 TOOL                 = none  stored  any   n0  may   boot    "Created by xenstored at start."
-TOOL/xenstored       = none  stored  any   n0  may   boot    "Created by xenstored at start; holds nothing for a C daemon in Dom0."
+TOOL/xenstored       = optfile stored  any   n0  may   boot    "Created by xenstored at start: empty, or the daemon's own file."
+WATCH_INTRODUCE      = none  stored  tool  n0  may   boot    "Carries the permission to watch for new domains (oxenstored keeps it as a node)."
+WATCH_RELEASE        = none  stored  tool  n0  may   boot    "Carries the permission to watch for domains that end."
 LOCAL                = none  stored  any   n0  must  boot    "Root of everything a domain may own."
 DOMS                 = none  stored  any   n0  must  boot    "One child per introduced domain, by domid."
 POOLS                = none  tool    tool  n0  may   boot    "One child per cpupool."

@@ -57,7 +57,7 @@ DOM/target           = domid    tool       guest       n0,rD  may  create "The d
 DOM/image            = none     tool       tool        n0,rD  may  build  "About a device model."
 DOM/image/**         = any      tool       tool        n0,rD  may  build  "About a device model."
 
-DOM/backend          = none     tool,back  tool        n0,rD  may  attach "Back ends this domain serves: backend/KIND/DOMID/DEVID."
+DOM/backend          = none     tool,back  tool        n0     may  attach "Back ends this domain serves: backend/KIND/DOMID/DEVID."
 
 VM                   = none     tool       guest,tool  n0,rD  must create "The virtual machine behind one or more successive domains."
 VM/uuid              = uuid     tool       guest,tool  n0,rD  must create "Its UUID again; Linux shows it in /sys/hypervisor/uuid."

@@ -29,8 +29,8 @@ VBD_FE/queue-<queue>/ring-ref<page> = gref guest back    nD,rB  may  connect "Gr
 VBD_FE/queue-<queue>/event-channel = port guest back     nD,rB  may  connect "Its event channel."
 VBD_FE/feature-persistent = bool   guest      back       nD,rB  may  connect "The front end keeps its grants mapped."
 
-VBD_BES = none tool,back tool n0,rD may attach "Block back ends of a domain."
-VBD_BES/<domid> = none tool tool n0,rD may attach "... for one guest."
+VBD_BES = none tool,back tool n0 may attach "Block back ends of a domain."
+VBD_BES/<domid> = none tool tool n0 may attach "... for one guest."
 VBD_BE                  = none     tool       guest,back n0,rD  may  attach "A block back end."
 VBD_BE/frontend         = @VBD_FE  tool       back       n0,rD  must attach "Path of the front end."
 VBD_BE/frontend-id      = domid    tool       back       n0,rD  must attach "Domain of the front end."

@@ -41,8 +41,8 @@ VIF_FE/feature-gso-tcpv6 = bool   guest      back       nD,rB  may  connect "Tak
 VIF_FE/feature-no-csum-offload = bool guest  back       nD,rB  may  connect "Wants IPv4 checksums filled in."
 VIF_FE/feature-ipv6-csum-offload = bool guest back      nD,rB  may  connect "Takes IPv6 packets with blank checksums."
 
-VIF_BES = none tool,back tool n0,rD may attach "Network back ends of a domain."
-VIF_BES/<domid> = none tool tool n0,rD may attach "... for one guest."
+VIF_BES = none tool,back tool n0 may attach "Network back ends of a domain."
+VIF_BES/<domid> = none tool tool n0 may attach "... for one guest."
 VIF_BE                  = none    tool       guest,back n0,rD  may  attach "A network back end."
 VIF_BE/frontend         = @VIF_FE tool       back       n0,rD  must attach "Path of the front end."
 VIF_BE/frontend-id      = domid   tool       back       n0,rD  must attach "Domain of the front end."

@@ -35,8 +35,8 @@ CON_FE/name         = name     tool          guest          nD,rB may  attach "N
 CON_FE/ring-ref     = gref     guest         consoled       nD,rB may  connect "Grant of the ring."
 CON_FE/port         = port     guest         consoled       nD,rB may  connect "Event channel."
 
-CON_BES = none tool,back tool n0,rD may attach "Console back ends of a domain."
-CON_BES/<domid> = none tool tool n0,rD may attach "... for one guest."
+CON_BES = none tool,back tool n0 may attach "Console back ends of a domain."
+CON_BES/<domid> = none tool tool n0 may attach "... for one guest."
 CON_BE              = none     tool          guest,back     n0,rD may  attach "A console's back end."
 CON_BE/frontend     = path     tool          back           n0,rD must attach "Path of the front end: the primary console or a further one."
 CON_BE/frontend-id  = domid    tool          back           n0,rD must attach "Domain of the front end."
