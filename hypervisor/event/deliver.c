@@ -22,6 +22,7 @@
 
 #include "bug.h"
 #include "hv_errno.h"
+#include "mm/dirty_log.h"
 #include "sched/sched.h"
 
 static void mark_pending(struct vcpu *v)
@@ -32,6 +33,8 @@ static void mark_pending(struct vcpu *v)
 
 static void select_word(struct vcpu *v, unsigned word)
 {
+    if (!mfn_eq(v->info_mfn, MFN_INVALID))
+        dirty_log_mark(v->domain, v->info_mfn);         /* guest memory; shared_info has a record of its own */
     if (!bitmap_atomic_set(&v->info->evtchn_pending_sel, word))
         mark_pending(v);
 }

@@ -9,6 +9,7 @@
 #include "grant/table.h"
 
 #include "machine.h"
+#include "mm/dirty_log.h"
 #include "mm/page_ref.h"
 #include "mm/page_type.h"
 
@@ -62,8 +63,10 @@ static void operand_put(struct vcpu *v, struct operand *o)
         domain_put(o->granter);
         return;
     }
-    if (o->write)
+    if (o->write) {
+        dirty_log_mark(v->domain, o->frame);
         page_type_put_leaf(o->frame, v->domain);
+    }
     page_ref_put(o->frame);
 }
 
@@ -74,6 +77,8 @@ static int16_t copy_one(struct vcpu *v, const struct gnttab_copy *op)
 
     if (op->source.offset + op->len > (int)PAGE_SIZE || op->dest.offset + op->len > (int)PAGE_SIZE)
         return GNTST_bad_copy_arg;
+    if (op->len == 0)
+        return GNTST_okay;
     status = operand_get(v, &op->source, op->flags & GNTCOPY_source_gref, false, &src);
     if (status != GNTST_okay)
         return status;

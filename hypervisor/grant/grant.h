@@ -35,6 +35,12 @@ void grant_swap(struct domain *d, struct gnttab_swap_grant_ref *op);
 #define GRANT_UNMAP_BATCH 32
 void grant_unmap_batch(struct vcpu *v, struct gnttab_unmap_grant_ref *ops, unsigned n);
 
+/*
+ * Dirty logging: what others have mapped writable may be written at any moment. Mark all such frames of @d; called
+ * for every round before the bitmap is read. (A copy marks its target, the end of a writable mapping its frame.)
+ */
+void grant_mark_written(struct domain *d);
+
 void grant_dump(struct domain *d);
 /* Recount @d's pins from every domain's handles; no operation in progress. BUGs on a difference. */
 void grant_audit(struct domain *d);

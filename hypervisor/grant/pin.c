@@ -11,6 +11,7 @@
 #include "grant/table.h"
 
 #include "bug.h"
+#include "mm/dirty_log.h"
 #include "mm/page_ref.h"
 #include "mm/page_type.h"
 
@@ -85,10 +86,12 @@ int16_t grant_pin(struct domain *rd, uint32_t ref, domid_t to, bool readonly, mf
     }
     a->frame = *frame;
     a->domid = to;
-    if (readonly)
+    if (readonly) {
         a->readers++;
-    else
+    } else {
         a->writers++;
+        gt->writing++;
+    }
     return GNTST_okay;
 }
 
@@ -99,13 +102,17 @@ void grant_unpin(struct domain *rd, uint32_t ref, bool readonly)
 
     ASSERT(spin_is_held(&gt->lock));
     BUG_ON(!a || (readonly ? a->readers : a->writers) == 0);
-    if (!readonly)
+    if (!readonly) {
+        dirty_log_mark(rd, a->frame);                   /* for a copy as for a mapping */
         page_type_put_leaf(a->frame, rd);
+    }
     page_ref_put(a->frame);
-    if (readonly)
+    if (readonly) {
         a->readers--;
-    else
+    } else {
         a->writers--;
+        gt->writing--;
+    }
     retract(gt, ref, a);                                /* after the references: I2 */
 }
 

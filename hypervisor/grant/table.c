@@ -12,6 +12,7 @@
 #include "heap.h"
 #include "hv_errno.h"
 #include "machine.h"
+#include "mm/dirty_log.h"
 #include "mm/frame_alloc.h"
 #include "print.h"
 
@@ -170,6 +171,21 @@ int grant_domain_relinquish(struct domain *d)
     return rc;
 }
 
+void grant_mark_written(struct domain *d)
+{
+    struct grant_table *gt = d->grants;
+
+    if (!gt)
+        return;
+    spin_lock(&gt->lock);
+    for (uint32_t ref = 0; gt->writing && ref < gt->nr_frames * GRANTS_PER_FRAME; ref++) {
+        const struct grant_active *a = grant_active_of(gt, ref);
+        if (a->writers)
+            dirty_log_mark(d, a->frame);
+    }
+    spin_unlock(&gt->lock);
+}
+
 void grant_dump(struct domain *d)
 {
     struct grant_table *gt = d->grants;
@@ -218,15 +234,18 @@ void grant_audit(struct domain *d)
         return;
     for (unsigned id = 0; id < MAX_DOMID && (o = domain_lookup_from((domid_t)id)) != NULL; id = o->id + 1u, domain_put(o))
         count_handles(o, d->id, count, refs);
+    uint32_t writing = 0;
     spin_lock(&gt->lock);
     for (uint32_t ref = 0; ref < refs; ref++) {
         const struct grant_active *a = grant_active_of(gt, ref);
+        writing += a->writers;
         BUG_ON(a->readers != count[ref][0] || a->writers != count[ref][1]);                     /* I1 */
         if (grant_pinned(a)) {
             const uint64_t r = atomic_load(&frame_of(a->frame)->ref);
             BUG_ON(r >> FRAME_OWNER_SHIFT != d->id || (r & FRAME_COUNT_MASK) < (unsigned)a->readers + a->writers);
         }
     }
+    BUG_ON(writing != gt->writing);
     spin_unlock(&gt->lock);
     heap_free(count);
 }

@@ -36,6 +36,7 @@ struct grant_table {
     unsigned max_frames, max_chunks;
     /* under lock; arrays of max_frames pointers, entries below nr_frames are set and never move */
     unsigned nr_frames;
+    uint32_t writing;           /* writing pins of all entries */
     bool sealed;                /* the domain is dying: nothing more is lent, shared[] is gone */
     struct grant_entry_v1 **shared;
     struct grant_active **active;

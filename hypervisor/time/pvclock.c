@@ -13,6 +13,7 @@
 
 #include "hv_errno.h"
 #include "machine.h"
+#include "mm/dirty_log.h"
 #include "time/areas.h"
 
 struct tsc_clock tsc_clock;
@@ -93,6 +94,8 @@ void time_publish(struct vcpu *v)
 
     time_tuple(v->domain, &t);
     tuple_write(&v->info->time, &t);
+    if (!mfn_eq(v->info_mfn, MFN_INVALID))
+        dirty_log_mark(v->domain, v->info_mfn);
 }
 
 bool time_publish_if_stale(struct vcpu *v)
@@ -102,6 +105,6 @@ bool time_publish_if_stale(struct vcpu *v)
     time_tuple(v->domain, &t);
     if (likely(tuple_matches(&v->info->time, &t)))
         return false;
-    tuple_write(&v->info->time, &t);
+    time_publish(v);
     return true;
 }
