@@ -46,8 +46,6 @@ static int batch_hold(struct batch *b, mfn_t m)
     bool pinned;
     int rc;
 
-    if (likely(mfn_eq(b->held, m)))
-        return 0;
     batch_release(b);
     if (b->v->pending_put.count)
         return -ERESTART;                                                   /* I1 */
@@ -83,9 +81,10 @@ static void batch_end(struct batch *b)
     }
 }
 
-static int update_entry(struct batch *b, uint64_t ptr, uint64_t val, bool preserve_ad)
+static inline int update_entry(struct batch *b, uint64_t ptr, uint64_t val, bool preserve_ad)
 {
-    const int rc = batch_hold(b, mfn(ptr >> PAGE_SHIFT));
+    const mfn_t m = mfn(ptr >> PAGE_SHIFT);
+    const int rc = likely(mfn_eq(b->held, m)) ? 0 : batch_hold(b, m);
 
     if (unlikely(rc))
         return rc;
@@ -125,7 +124,7 @@ static int update_machphys(struct batch *b, uint64_t ptr, uint64_t val)
     return 0;
 }
 
-static int update_one(struct batch *b, const mmu_update_t *req)
+static inline int update_one(struct batch *b, const mmu_update_t *req)
 {
     const uint64_t ptr = req->ptr & ~7UL;
 

@@ -46,7 +46,7 @@ static int l1e_get_io(struct domain *d, const struct domain *pg_owner, uint64_t 
     return 0;
 }
 
-int l1e_get(struct domain *d, struct domain *pg_owner, uint64_t *e)
+static inline int l1e_get_inline(struct domain *d, struct domain *pg_owner, uint64_t *e)
 {
     const mfn_t m = pte_mfn(*e);
     int rc;
@@ -69,7 +69,7 @@ int l1e_get(struct domain *d, struct domain *pg_owner, uint64_t *e)
     return 0;
 }
 
-void l1e_put(uint64_t e)
+static inline void l1e_put_inline(uint64_t e)
 {
     const mfn_t m = pte_mfn(e);
 
@@ -79,6 +79,9 @@ void l1e_put(uint64_t e)
         page_type_drop_leaf(m);
     page_ref_put(m);
 }
+
+int l1e_get(struct domain *d, struct domain *pg_owner, uint64_t *e) { return l1e_get_inline(d, pg_owner, e); }
+void l1e_put(uint64_t e) { l1e_put_inline(e); }
 
 int table_entry_get(struct domain *d, enum page_type t, uint64_t *e)
 {
@@ -90,80 +93,117 @@ int table_entry_get(struct domain *d, enum page_type t, uint64_t *e)
 
 int table_entry_put(uint64_t e) { return page_drop_and_type(pte_mfn(e)); }
 
-/* First present entry of [@i, @end), or @end. Most tables are nearly empty: eight at a time. */
-static inline unsigned next_present(const uint64_t *t, unsigned i, unsigned end)
-{
-    for (; i < end; i++) {
-        while (i % 8 == 0 && i + 8 <= end &&
-               !((t[i] | t[i + 1] | t[i + 2] | t[i + 3] | t[i + 4] | t[i + 5] | t[i + 6] | t[i + 7]) & PTE_P)) {
-            i += 8;
-            if (i == end)
-                return end;
-        }
-        if (t[i] & PTE_P)
-            return i;
-    }
-    return end;
-}
+/*
+ * Most tables are nearly empty: a group of eight entries is skipped at a glance. Walks go up to validate and down to
+ * release, group by group.
+ */
+#define GROUP 8
 
-/* One more than the last present entry of [0, @end), or 0. */
-static inline unsigned last_present(const uint64_t *t, unsigned end)
+static inline bool group_absent(const uint64_t *t)
 {
-    for (; end > 0; end--) {
-        while (end % 8 == 0 && !((t[end - 1] | t[end - 2] | t[end - 3] | t[end - 4] | t[end - 5] | t[end - 6] |
-                                  t[end - 7] | t[end - 8]) & PTE_P)) {
-            end -= 8;
-            if (end == 0)
-                return 0;
-        }
-        if (t[end - 1] & PTE_P)
-            return end;
-    }
-    return 0;
+    return !((t[0] | t[1] | t[2] | t[3] | t[4] | t[5] | t[6] | t[7]) & PTE_P);
 }
 
 static int l1_validate(uint64_t *table, struct domain *d, unsigned *progress)
 {
-    for (unsigned i = next_present(table, *progress, 512); i < 512; i = next_present(table, i + 1, 512)) {
-        uint64_t e = l1e_fixed(table[i]);
-        const int rc = l1e_get(d, d, &e);
+    for (unsigned g = *progress / GROUP * GROUP; g < 512; g += GROUP) {
+        if (group_absent(&table[g]))
+            continue;
+        for (unsigned i = MAX(g, *progress); i < g + GROUP; i++) {
+            uint64_t e = l1e_fixed(table[i]);
 
-        if (unlikely(rc)) {
-            *progress = i;
-            return rc;
+            if (!(e & PTE_P))
+                continue;
+            const int rc = l1e_get_inline(d, d, &e);
+            if (unlikely(rc)) {
+                *progress = i;
+                return rc;
+            }
+            if (e != table[i])
+                WRITE_ONCE(table[i], e);
         }
-        if (e != table[i])
-            WRITE_ONCE(table[i], e);
     }
     *progress = 512;
     return 0;
+}
+
+static void l1_release(const uint64_t *table, unsigned *progress)
+{
+    for (unsigned g = 0; g < *progress; g += GROUP) {
+        if (group_absent(&table[g]))
+            continue;
+        for (unsigned i = g; i < MIN(g + GROUP, *progress); i++) {
+            if (table[i] & PTE_P)
+                l1e_put_inline(table[i]);
+        }
+    }
+    *progress = 0;
+}
+
+/*
+ * Make way before this child? One child a call at least is dealt with: whoever is preempted for ever still gets there. A
+ * child that is in use elsewhere too costs a counter, so only every 64th slot asks for those.
+ */
+static bool yield_before(uint64_t e, unsigned i, bool worked, uint64_t cheap_count)
+{
+    const mfn_t m = pte_mfn(e);
+
+    if (!worked)
+        return false;
+    if (i % 64 && mfn_valid(m) && (atomic_load_explicit(&frame_of(m)->type, memory_order_relaxed) & PGT_COUNT_MASK) > cheap_count)
+        return false;
+    return hypercall_preempt();
 }
 
 static int tree_validate(uint64_t *table, struct domain *d, enum page_type t, unsigned *progress)
 {
     bool worked = false;
 
-    for (;; ++*progress) {
-        *progress = next_present(table, *progress, 512);
-        if (*progress == 512)
-            break;
-        if (t == PGT_L4 && l4_slot_is_ours(*progress))
+    for (unsigned g = *progress / GROUP * GROUP; g < 512; g += GROUP) {
+        if (group_absent(&table[g]) || (t == PGT_L4 && l4_slot_is_ours(g)))
             continue;
-        /* One child a call at least: whoever is preempted for ever still gets there. */
-        if (worked && hypercall_preempt())
-            return -ERESTART;
-        worked = true;
+        for (unsigned i = MAX(g, *progress); i < g + GROUP; i++) {
+            uint64_t e = table[i];
 
-        uint64_t e = table[*progress];
-        const int rc = table_entry_get(d, t, &e);
-
-        if (rc)
-            return rc;
-        if (e != table[*progress])
-            WRITE_ONCE(table[*progress], e);
+            if (!(e & PTE_P))
+                continue;
+            *progress = i;
+            if (yield_before(e, i, worked, 0))
+                return -ERESTART;
+            worked = true;
+            const int rc = table_entry_get(d, t, &e);
+            if (rc)
+                return rc;
+            if (e != table[i])
+                WRITE_ONCE(table[i], e);
+        }
     }
     if (t == PGT_L4)
         __builtin_memcpy(&table[256], hv_l4_entries, sizeof(hv_l4_entries));
+    return 0;
+}
+
+static int tree_release(const uint64_t *table, enum page_type t, unsigned *progress)
+{
+    bool worked = false;
+
+    for (unsigned g = ROUND_UP(*progress, GROUP); g > 0; g -= GROUP) {
+        if (group_absent(&table[g - GROUP]) || (t == PGT_L4 && l4_slot_is_ours(g - GROUP)))
+            continue;
+        for (unsigned i = MIN(g, *progress); i > g - GROUP; i--) {
+            const uint64_t e = table[i - 1];
+
+            if (!(e & PTE_P))
+                continue;
+            *progress = i;
+            if (yield_before(e, i, worked, 1))
+                return -ERESTART;
+            worked = true;
+            if (table_entry_put(e))
+                return -ERESTART;
+        }
+    }
+    *progress = 0;
     return 0;
 }
 
@@ -177,26 +217,11 @@ int table_validate(mfn_t m, struct domain *d, enum page_type t, unsigned *progre
 int table_release(mfn_t m, enum page_type t, unsigned *progress)
 {
     const uint64_t *table = frame_ptr(m);
-    bool worked = false;
 
-    if (t == PGT_L1) {
-        for (unsigned i = next_present(table, 0, *progress); i < *progress; i = next_present(table, i + 1, *progress))
-            l1e_put(table[i]);
-        *progress = 0;
-        return 0;
-    }
-    for (;; --*progress) {
-        *progress = last_present(table, *progress);
-        if (*progress == 0)
-            return 0;
-        if (t == PGT_L4 && l4_slot_is_ours(*progress - 1))
-            continue;
-        if (worked && hypercall_preempt())
-            return -ERESTART;
-        worked = true;
-        if (table_entry_put(READ_ONCE(table[*progress - 1])))
-            return -ERESTART;
-    }
+    if (t != PGT_L1)
+        return tree_release(table, t, progress);
+    l1_release(table, progress);
+    return 0;
 }
 
 int seg_validate(mfn_t m) { return descriptor_frame_ok(m) ? 0 : -EINVAL; }
