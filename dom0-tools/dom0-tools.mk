@@ -26,7 +26,7 @@ $(VANE_LIB): $(call vane_objs,$(VANE_LIB_C))
 	rm -f $@
 	ar rcs $@ $^
 
-$(B)/bin/vane: $(call vane_objs,$(VANE_CLI_C)) $(VANE_LIB)
+$(B)/bin/vane: $(call vane_objs,$(VANE_CLI_C)) $(VANE_LIB) $(VANE_STORE_LIB) $(STORE_LIB)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(VANE_LIBS)
 

@@ -5,7 +5,8 @@
 
 STORE_XS     := $(sort $(wildcard xenstore-schema/paths/*.xs))
 STORE_GEN    := $(B)/gen/store_schema.h $(B)/gen/store_schema.c
-STORE_SRC    := xenstore-schema/store_path.c xenstore-schema/store_value.c $(B)/gen/store_schema.c
+STORE_SRC    := $(addprefix xenstore-schema/,store_path.c store_value.c store_access.c) \
+                $(B)/gen/store_schema.c
 STORE_CFLAGS := -Ixenstore-schema -I$(B)/gen
 STORE_LIB    := $(B)/lib/libstore-schema.a
 STORE_TEST   := $(B)/unit/store_roundtrip_test
@@ -33,7 +34,7 @@ $(B)/store-schema/store_schema.o: $(STORE_GEN) xenstore-schema/store_core.h
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $(STORE_CFLAGS) -fPIC -c -o $@ $(B)/gen/store_schema.c
 
-$(STORE_LIB): $(addprefix $(B)/store-schema/,store_path.o store_value.o store_schema.o)
+$(STORE_LIB): $(addprefix $(B)/store-schema/,store_path.o store_value.o store_access.o store_schema.o)
 	@mkdir -p $(@D)
 	rm -f $@
 	ar rcs $@ $^

@@ -57,6 +57,6 @@ CMD(rename); CMD(console); CMD(mem_set); CMD(mem_max); CMD(vcpu_set); CMD(vcpu_p
 CMD(sched_credit2); CMD(sched_credit); CMD(sysrq); CMD(trigger); CMD(debug_keys); CMD(dump_core); CMD(top);
 CMD(block_attach); CMD(block_list); CMD(block_detach);
 CMD(network_attach); CMD(network_list); CMD(network_detach);
-CMD(events); CMD(metrics); CMD(act);
+CMD(events); CMD(metrics); CMD(act); CMD(store); CMD(on);
 
 #endif

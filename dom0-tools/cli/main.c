@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../lib/create.h"
+#include "../store/store_cmd.h"
 #include "cli.h"
 
 const struct command commands[] = {
@@ -91,6 +92,8 @@ const struct command commands[] = {
     { "events", cmd_events, false, "[--once]", "Print what happens to domains, a JSON object a line",
       NULL },
     { "metrics", cmd_metrics, false, "", "Print figures in Prometheus' text format", NULL },
+    { "store", cmd_store, false, "<Verb> ...", CMD_STORE_SUMMARY, STORE_VERBS_HELP },
+    { "on", cmd_on, false, "[--check] <RuleFile>", CMD_ON_SUMMARY, NULL },
     { "help", cmd_help, false, "[command]", "Describe a command, or list all", NULL },
     { "version", cmd_version, false, "", "Print the version of this command", NULL },
     { "act", cmd_act, true, "<DomainId> <action>", NULL, NULL },

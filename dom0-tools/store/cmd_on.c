@@ -395,7 +395,7 @@ static int usage(void)
     return EXIT_FAILED;
 }
 
-int cmd_on(int argc, char **argv)
+int on_main(int argc, char **argv)
 {
     static const struct option options[] = { { "json", 0, NULL, 'j' }, { "check", 0, NULL, 'c' },
                                              { NULL, 0, NULL, 0 } };

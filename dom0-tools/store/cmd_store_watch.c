@@ -168,7 +168,7 @@ static int wait_for(const char *verb, struct condition *c, int n, long timeout)
 int store_cmd_wait(int argc, char **argv)
 {
     static const struct option options[] = { { "timeout", 1, NULL, 't' }, { "gone", 1, NULL, 'g' },
-                                             { NULL, 0, NULL, 0 } };
+                                             { "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 } };
     struct condition *list = calloc((size_t)argc, sizeof(*list));
     long timeout = -1;
     int c, n = 0, rc;
@@ -178,7 +178,7 @@ int store_cmd_wait(int argc, char **argv)
     while ((c = getopt_long(argc, argv, "t:", options, NULL)) != -1) {
         if (c == 'g')
             list[n++] = (struct condition){ .path = optarg, .gone = true };
-        else if (c != 't' || (timeout = store_parse_seconds(optarg)) < 0)
+        else if (c != 'j' && (c != 't' || (timeout = store_parse_seconds(optarg)) < 0))
             return store_fail(argv[0], "see vane store --help");
     }
     for (; optind < argc; optind++) {

@@ -9,10 +9,11 @@
 #ifndef STORE_CMD_H
 #define STORE_CMD_H
 
-int cmd_store(int argc, char **argv);
-int cmd_on(int argc, char **argv);
+int store_main(int argc, char **argv);
+int on_main(int argc, char **argv);
 
-/* One line each, for the table's help. */
+/* For the table's help. */
+#define STORE_VERBS_HELP "ls read write rm watch wait dump lint diff explain: see vane store help"
 #define CMD_STORE_SUMMARY "read, write, watch, dump, check and compare XenStore"
 #define CMD_ON_SUMMARY    "run commands when XenStore says so (rules)"
 

@@ -8,9 +8,9 @@
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "store"))
-        return cmd_store(argc - 1, argv + 1);
+        return store_main(argc - 1, argv + 1);
     if (argc > 1 && !strcmp(argv[1], "on"))
-        return cmd_on(argc - 1, argv + 1);
+        return on_main(argc - 1, argv + 1);
     fprintf(stderr, "store_tool store|on ...\n");
     return 2;
 }
