@@ -29,7 +29,7 @@ HV_OBJS := $(patsubst hypervisor/%.c,$(HV_BUILD)/%.o,$(HV_PORTABLE) $(HV_METAL))
 ALL_TARGETS += $(B)/paravane
 
 # Boot-only decoders of the kernel's payload: Debian's static libraries (xz, zstd, zlib), fed by dom0/.
-HV_LIBS := $(foreach l,lzma zstd z,$(shell $(CC) -print-file-name=lib$(l).a))
+HV_LIBS := $(foreach l,zstd z,$(shell $(CC) -print-file-name=lib$(l).a))
 HV_HOST_LIBS += -llzma -lzstd -lz
 
 $(HV_BUILD)/gen/asm_offsets.h: hypervisor/entry/asm_offsets.c

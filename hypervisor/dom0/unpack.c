@@ -4,40 +4,19 @@
  *
  *   I1  output never exceeds the caller's buffer: each library is given its size and stops there.
  *   I2  a short or damaged stream is an error, never a shorter kernel.
+ *
+ * xz, which Debian's kernels use, has a decoder of our own (lzma2.h says why); zstd and gzip are the packaged ones.
  */
 #include "dom0/unpack.h"
 
-#include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include "dom0/xz.h"
 #include "hv_errno.h"
 
-/* Memory for the library, as an order of pages. xz: the 32 MiB dictionary that kernels use, and its tables. */
-static const uint8_t codec_order[] = { [PAYLOAD_XZ] = 14, [PAYLOAD_ZSTD] = 9, [PAYLOAD_GZIP] = 6 };
-
-static int unpack_xz(const struct payload *p, uint8_t *out, uint64_t out_size, uint64_t *done, const char **why)
-{
-    uint64_t limit = PAGE_SIZE << codec_order[PAYLOAD_XZ];
-    size_t in_pos = 0, out_pos = 0;
-    const lzma_ret r = lzma_stream_buffer_decode(&limit, 0, NULL, p->data, &in_pos, p->size, out, &out_pos, out_size);
-
-    *done = out_pos;
-    switch (r) {
-    case LZMA_OK:
-        return 0;
-    case LZMA_MEM_ERROR:
-    case LZMA_MEMLIMIT_ERROR:
-        *why = "not enough memory for the xz dictionary";
-        return -ENOMEM;
-    case LZMA_BUF_ERROR:
-        *why = "xz stream does not fit its claimed size, or is truncated";
-        return -ENOSPC;
-    default:
-        *why = "corrupt xz stream";
-        return -EINVAL;
-    }
-}
+/* Memory for the library, as an order of pages. */
+static const uint8_t codec_order[] = { [PAYLOAD_ZSTD] = 9, [PAYLOAD_GZIP] = 6 };
 
 static int unpack_zstd(const struct payload *p, uint8_t *out, uint64_t out_size, uint64_t *done, const char **why)
 {
@@ -75,19 +54,18 @@ static int unpack_gzip(const struct payload *p, uint8_t *out, uint64_t out_size,
 
 int payload_unpack(const struct payload *p, uint8_t *out, uint64_t out_size, uint64_t *done, const char **why)
 {
-    int rc = -EINVAL;
+    int rc;
 
     *done = 0;
+    if (p->format == PAYLOAD_XZ)
+        return xz_unpack(p->data, p->size, out, out_size, done, why);
+    *why = "not compressed";
+    if (p->format == PAYLOAD_ELF)
+        return -EINVAL;
     *why = "not enough memory to unpack the kernel";
     if (!codec_enter(codec_order[p->format]))
         return -ENOMEM;
-    *why = "not compressed";
-    switch (p->format) {
-    case PAYLOAD_XZ: rc = unpack_xz(p, out, out_size, done, why); break;
-    case PAYLOAD_ZSTD: rc = unpack_zstd(p, out, out_size, done, why); break;
-    case PAYLOAD_GZIP: rc = unpack_gzip(p, out, out_size, done, why); break;
-    case PAYLOAD_ELF: break;
-    }
+    rc = p->format == PAYLOAD_ZSTD ? unpack_zstd(p, out, out_size, done, why) : unpack_gzip(p, out, out_size, done, why);
     codec_leave();
     return rc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * unpack.h - decode a compressed kernel with the packaged libraries (liblzma, libzstd, zlib)
+ * unpack.h - decode a compressed kernel with the packaged libraries (libzstd, zlib; xz is our own)
  *
  * The libraries are Debian's static archives, linked into the image and used only while Dom0 is built. They are
  * compiled for the ordinary ABI: SSE, red zone, stack protector in %fs. codec_enter() makes the CPU fit for that
