@@ -273,7 +273,7 @@ static int build(struct builder *b, struct image *img)
         return fail(rc, "no memory for the kernel and its first tables");
     load_segments(b);
     release_image(p, img);
-    rc = memory_fill(b, first_spare(&b->l), b->l.nr_pages);
+    rc = memory_fill_spare(b, first_spare(&b->l), b->l.nr_pages);
     if (rc)
         return fail(rc, "less memory than counted: see dom0_mem=");
     rc = tables_build(b);

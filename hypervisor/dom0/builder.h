@@ -51,6 +51,8 @@ uint64_t layout_tables(uint64_t va, uint64_t size);
 MUST_CHECK int memory_alloc_p2m(struct builder *b);
 /* Give the domain frames for pfns [from, to), largest chunks first. -ENOMEM. */
 MUST_CHECK int memory_fill(struct builder *b, uint64_t from, uint64_t to);
+/* The same with contents undefined: frames that the kernel is told are free. */
+MUST_CHECK int memory_fill_spare(struct builder *b, uint64_t from, uint64_t to);
 /* Frames of the boot module become pfns [from, ...), contents kept; the tail of the last page is cleared. */
 MUST_CHECK int memory_adopt(struct builder *b, uint64_t from, const struct boot_module *m);
 mfn_t memory_mfn(const struct builder *b, uint64_t pfn);

@@ -65,14 +65,16 @@ static unsigned order_below(uint64_t pages)
     return 63 - (unsigned)__builtin_clzl(pages);
 }
 
-int memory_fill(struct builder *b, uint64_t from, uint64_t to)
+/* @spare: memory the kernel is told is free; nobody relies on its contents, and clearing it all takes for ever. */
+static int fill(struct builder *b, uint64_t from, uint64_t to, bool spare)
 {
     unsigned limit = MAX_CHUNK_ORDER;
 
     for (uint64_t pfn = from; pfn < to;) {
         const unsigned order = MIN(order_below(to - pfn), limit);
         mfn_t m;
-        const int rc = frame_alloc_domain(b->d, order, 0, &m);
+        const int rc = spare && b->d->privileged ? frame_alloc_dom0_uncleared(b->d, order, &m) :
+                                                   frame_alloc_domain(b->d, order, 0, &m);
         if (rc == -ENOMEM && order > 0) {
             limit = order - 1;          /* fragmented: smaller from here on */
             continue;
@@ -85,6 +87,9 @@ int memory_fill(struct builder *b, uint64_t from, uint64_t to)
     }
     return 0;
 }
+
+int memory_fill(struct builder *b, uint64_t from, uint64_t to) { return fill(b, from, to, false); }
+int memory_fill_spare(struct builder *b, uint64_t from, uint64_t to) { return fill(b, from, to, true); }
 
 int memory_adopt(struct builder *b, uint64_t from, const struct boot_module *m)
 {

@@ -27,6 +27,8 @@ void frame_free_hv(mfn_t m, unsigned order);
  * 0, -ENOMEM (none, or past max_pages), -EINVAL (dying).
  */
 MUST_CHECK int frame_alloc_domain(struct domain *d, unsigned order, unsigned addr_bits, mfn_t *out);
+/* The same for Dom0's plain memory at boot: contents undefined (clearing 20 GiB takes for ever). */
+MUST_CHECK int frame_alloc_dom0_uncleared(struct domain *d, unsigned order, mfn_t *out);
 /* Boot: make the RAM frame @m, not on a free list (a boot module), a frame of @d as above, contents kept. */
 int frame_adopt(struct domain *d, mfn_t m);
 /*

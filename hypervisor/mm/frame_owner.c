@@ -26,8 +26,8 @@ static void clear_frames(mfn_t m, unsigned order)
         __builtin_memset(frame_ptr(mfn(m.n + i)), 0, PAGE_SIZE);
 }
 
-/* A block whose contents and translations are nobody's any more (I1, first half). */
-static mfn_t take_clean(unsigned order, unsigned addr_bits, struct domain *claimant)
+/* A block whose translations, and with @clear contents, are nobody's any more (I1, first half). */
+static mfn_t take_clean(unsigned order, unsigned addr_bits, struct domain *claimant, bool clear)
 {
     uint64_t stamp;
     const mfn_t m = frame_take_block(order, addr_bits, claimant, &stamp);
@@ -35,7 +35,8 @@ static mfn_t take_clean(unsigned order, unsigned addr_bits, struct domain *claim
     if (mfn_eq(m, MFN_INVALID))
         return m;
     tlb_flush_since(stamp);
-    clear_frames(m, order);
+    if (clear)
+        clear_frames(m, order);
     for (uint64_t i = 0; i < 1UL << order; i++) {
         struct frame *f = frame_of(mfn(m.n + i));
 
@@ -48,7 +49,7 @@ static mfn_t take_clean(unsigned order, unsigned addr_bits, struct domain *claim
 
 mfn_t frame_alloc_hv(unsigned order, unsigned addr_bits)
 {
-    const mfn_t m = take_clean(order, addr_bits, NULL);
+    const mfn_t m = take_clean(order, addr_bits, NULL, true);
 
     if (!mfn_eq(m, MFN_INVALID)) {
         for (uint64_t i = 0; i < 1UL << order; i++)
@@ -116,7 +117,7 @@ void domain_mm_set_aside(struct domain *d, mfn_t m)
     spin_unlock(&d->mm.lock);
 }
 
-int frame_alloc_domain(struct domain *d, unsigned order, unsigned addr_bits, mfn_t *out)
+static int alloc_domain(struct domain *d, unsigned order, unsigned addr_bits, bool clear, mfn_t *out)
 {
     const uint64_t n = 1UL << order;
     int rc = 0;
@@ -135,7 +136,7 @@ int frame_alloc_domain(struct domain *d, unsigned order, unsigned addr_bits, mfn
     if (rc)
         return rc;
 
-    const mfn_t m = take_clean(order, addr_bits, d);
+    const mfn_t m = take_clean(order, addr_bits, d, clear);
 
     spin_lock(&d->mm.lock);
     if (mfn_eq(m, MFN_INVALID))
@@ -158,6 +159,17 @@ int frame_alloc_domain(struct domain *d, unsigned order, unsigned addr_bits, mfn
     else if (!mfn_eq(m, MFN_INVALID))
         frame_free_block(m, order);
     return rc;
+}
+
+int frame_alloc_domain(struct domain *d, unsigned order, unsigned addr_bits, mfn_t *out)
+{
+    return alloc_domain(d, order, addr_bits, true, out);
+}
+
+int frame_alloc_dom0_uncleared(struct domain *d, unsigned order, mfn_t *out)
+{
+    BUG_ON(!d->privileged);
+    return alloc_domain(d, order, 0, false, out);
 }
 
 int frame_adopt(struct domain *d, mfn_t m)

@@ -36,7 +36,7 @@ static int op_pin(const struct op_args *a)
     }
     if (rc == 0)
         dirty_log_mark(a->pg_owner, m);
-    return rc;
+    return rc == -EBUSY ? -EINVAL : rc;
 }
 
 static int op_unpin(const struct op_args *a)

@@ -88,7 +88,10 @@ int table_entry_get(struct domain *d, enum page_type t, uint64_t *e)
     if (*e & ~TABLE_ALLOWED)
         return -EINVAL;
     *e |= PTE_US;
-    return page_get_and_type(pte_mfn(*e), d, (enum page_type)(t - 1));
+
+    const int rc = page_get_and_type(pte_mfn(*e), d, (enum page_type)(t - 1));
+
+    return rc == -EBUSY ? -EINVAL : rc;                                     /* ABI: a frame of the wrong type (H5) */
 }
 
 int table_entry_put(uint64_t e) { return page_drop_and_type(pte_mfn(e)); }

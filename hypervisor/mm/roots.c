@@ -48,7 +48,7 @@ static int set_root(struct vcpu *v, mfn_t *root, uint64_t *cr3, mfn_t new)
         const int rc = page_get_and_type(new, v->domain, PGT_L4);
 
         if (rc)
-            return rc;
+            return rc == -EBUSY ? -EINVAL : rc;                             /* H18 */
     }
     *root = new;
     *cr3 = cr3_of(new);
