@@ -96,8 +96,10 @@ static long op_periodic(struct vcpu *target, gva_t arg)
     return vcpu_set_periodic(target, t.period_ns);
 }
 
-static long op_send_nmi(struct vcpu *target)
+static long op_send_nmi(struct vcpu *target, gva_t arg)
 {
+    if (arg.n)
+        return -EINVAL;         /* ABI: takes no argument */
     WRITE_ONCE(target->cpu.nmi_pending, true);
     vcpu_kick(target);
     return 0;
@@ -140,7 +142,7 @@ long do_vcpu_op(struct vcpu *v, struct hcall *h)
     case VCPUOP_register_vcpu_info:
         return op_register_info(v, target, arg);
     case VCPUOP_send_nmi:
-        return op_send_nmi(target);
+        return op_send_nmi(target, arg);
     case VCPUOP_get_physid:
         return -EINVAL;
     default:

@@ -14,6 +14,7 @@ static unsigned fail_in;
 long fake_heap_live;
 
 void fake_heap_fail_at(unsigned k) { fail_in = k; }
+bool fake_heap_fail_pending(void) { return fail_in != 0; }
 
 static bool must_fail(void) { return fail_in && --fail_in == 0; }
 

@@ -5,6 +5,8 @@
 
 /* The @k-th allocation from now fails; 0: none. */
 void fake_heap_fail_at(unsigned k);
+/* Is that failure still to come? */
+bool fake_heap_fail_pending(void);
 /* Objects from heap_alloc not yet freed. */
 extern long fake_heap_live;
 

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lib_test.c - printf, parsing, range sets against a bitmap, locks and their order */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bitmap.h"
+#include "hv_errno.h"
+#include "lib/lib.h"
+#include "lock.h"
+#include "machine_fake.h"
+#include "print.h"
+#include "../unit.h"
+
+/* Our formatter and libc's agree on everything that print.h allows. */
+#define SAME(...)                                                     \
+    do {                                                              \
+        char ours[128], libc[128];                                    \
+        const int a = hv_snprintf(ours, sizeof(ours), __VA_ARGS__);   \
+        const int b = snprintf(libc, sizeof(libc), __VA_ARGS__);      \
+        CU_ASSERT_EQUAL(a, b);                                        \
+        CU_ASSERT_STRING_EQUAL(ours, libc);                           \
+    } while (0)
+
+static void test_printf(void)
+{
+    SAME("%d %d %d", 0, -1, (-__INT_MAX__ - 1));
+    SAME("[%5d|%-5d|%05d]", 42, 42, -42);
+    SAME("%u %x %X %lx %lu", ~0u, 0xbeefu, 0xbeefu, ~0UL, ~0UL);
+    SAME("%016lx %08x %#x", 0x1234UL, 0x1234u, 0x1234u);
+    SAME("%s|%10s|%-10s|%.3s|%c|%%", "abc", "abc", "abc", "abcdef", 'z');
+    SAME("%*d|%.*s", 6, 7, 2, "xyz");
+    char small[4];
+    CU_ASSERT_EQUAL(hv_snprintf(small, sizeof(small), "%s", "abcdef"), 6);
+    CU_ASSERT_STRING_EQUAL(small, "abc");
+    CU_ASSERT_EQUAL(hv_snprintf(NULL, 0, "%d", 12345), 5);
+}
+
+static void test_parse(void)
+{
+    const char *end;
+    CU_ASSERT_EQUAL(parse_u64("123abc", &end), 123);
+    CU_ASSERT_STRING_EQUAL(end, "abc");
+    CU_ASSERT_EQUAL(parse_u64("0xFFz", &end), 255);
+    CU_ASSERT_EQUAL(*end, 'z');
+    CU_ASSERT_EQUAL(parse_u64("99999999999999999999999", NULL), ~0UL);
+    CU_ASSERT_EQUAL(parse_u64("", &end), 0);
+    CU_ASSERT_EQUAL(parse_size("512M", NULL, 10), 512UL << 20);
+    CU_ASSERT_EQUAL(parse_size("7", NULL, 10), 7UL << 10);
+    CU_ASSERT_EQUAL(parse_size("2g,x", &end, 10), 2UL << 30);
+    CU_ASSERT_STRING_EQUAL(end, ",x");
+    CU_ASSERT_EQUAL(parse_size("99999999T", NULL, 0), ~0UL);
+    char b[4];
+    CU_ASSERT_FALSE(str_copy(b, sizeof(b), "abcd"));
+    CU_ASSERT_STRING_EQUAL(b, "abc");
+    CU_ASSERT_TRUE(str_copy(b, sizeof(b), "abc"));
+}
+
+#define UNIVERSE 128u
+static void test_rangeset(void)
+{
+    struct rangeset *r = rangeset_create();
+    bool model[UNIVERSE] = { 0 };
+    srandom(1);
+    for (unsigned step = 0; step < 20000; step++) {
+        unsigned a = (unsigned)random() % UNIVERSE, b = (unsigned)random() % UNIVERSE;
+        if (a > b) {
+            const unsigned t = a;
+            a = b;
+            b = t;
+        }
+        const bool add = random() & 1;
+        CU_ASSERT_EQUAL_FATAL(add ? rangeset_add(r, a, b) : rangeset_remove(r, a, b), 0);
+        for (unsigned i = a; i <= b; i++)
+            model[i] = add;
+        const unsigned c = (unsigned)random() % UNIVERSE, d = c + (unsigned)random() % (UNIVERSE - c);
+        bool all = true, any = false;
+        for (unsigned i = c; i <= d; i++) {
+            all = all && model[i];
+            any = any || model[i];
+        }
+        CU_ASSERT_EQUAL_FATAL(rangeset_contains(r, c, d), all);
+        CU_ASSERT_EQUAL_FATAL(rangeset_overlaps(r, c, d), any);
+    }
+    CU_ASSERT_EQUAL(rangeset_add(r, 0, ~0UL), 0);
+    CU_ASSERT_TRUE(rangeset_contains(r, ~0UL, ~0UL));
+    CU_ASSERT_FALSE(rangeset_contains(r, 5, 4));
+    CU_ASSERT_EQUAL(rangeset_remove(r, 0, ~0UL), 0);
+    CU_ASSERT_TRUE(rangeset_empty(r));
+    rangeset_destroy(r);
+}
+
+static void test_bitmap(void)
+{
+    uint64_t map[3] = { 0 };
+    CU_ASSERT_EQUAL(bitmap_next_set(map, 130, 0), 130);
+    CU_ASSERT_EQUAL(bitmap_next_set(map, 130, 130), 130);
+    bitmap_set(map, 129);
+    CU_ASSERT_EQUAL(bitmap_next_set(map, 130, 3), 129);
+    CU_ASSERT_EQUAL(bitmap_next_set(map, 129, 3), 129);
+    CU_ASSERT_FALSE(bitmap_atomic_set(map, 64));
+    CU_ASSERT_TRUE(bitmap_atomic_set(map, 64));
+    CU_ASSERT_TRUE(bitmap_atomic_clear(map, 64));
+    CU_ASSERT_EQUAL(bitmap_next_clear(map, 130, 129), 130);
+    unsigned seen = 0;
+    cpumask_for_each(cpu, ((cpumask_t){ 1UL << 63 | 5 }))
+        seen += (unsigned)cpu;
+    CU_ASSERT_EQUAL(seen, 65);
+}
+
+static spinlock_t shared = SPINLOCK_INIT(HEAP);
+static unsigned long counter;
+
+static void *contend(void *arg)
+{
+    fake_cpu = (unsigned)(uintptr_t)arg;
+    for (unsigned i = 0; i < 50000; i++) {
+        spin_lock(&shared);
+        counter++;
+        spin_unlock(&shared);
+    }
+    return NULL;
+}
+
+static void test_lock_excludes(void)
+{
+    pthread_t t[3];
+    for (uintptr_t i = 0; i < 3; i++)
+        pthread_create(&t[i], NULL, contend, (void *)(i + 1));
+    for (unsigned i = 0; i < 3; i++)
+        pthread_join(t[i], NULL);
+    CU_ASSERT_EQUAL(counter, 150000);
+    CU_ASSERT_FALSE(spin_is_held(&shared));
+    CU_ASSERT_TRUE_FATAL(spin_trylock(&shared));
+    CU_ASSERT_TRUE(spin_is_held(&shared));
+    spin_unlock(&shared);
+}
+
+static void test_lock_pairs(void)
+{
+    spinlock_t a = SPINLOCK_INIT(GRANT), b = SPINLOCK_INIT(GRANT);
+    spin_lock_pair(&a, 1, &b, 2);
+    CU_ASSERT_TRUE(spin_is_held(&a) && spin_is_held(&b));
+    spin_unlock_pair(&a, &b);
+    spin_lock_pair(&b, 2, &a, 1);
+    spin_unlock_pair(&b, &a);
+    spin_lock_pair(&a, 1, &a, 1);               /* a domain may map its own grant */
+    spin_unlock_pair(&a, &a);
+    CU_ASSERT_FALSE(spin_is_held(&a));
+}
+
+int main(void)
+{
+    static const struct unit_case cases[] = {
+        UNIT(test_printf), UNIT(test_parse), UNIT(test_rangeset), UNIT(test_bitmap), UNIT(test_lock_excludes),
+        UNIT(test_lock_pairs), { 0 },
+    };
+    fake_machine_init(64);
+    return unit_main("lib", cases);
+}
