@@ -4,7 +4,7 @@
 
 FRONTS := pv-frontends
 FRONTS_OUT := build/pv-frontends
-FRONTS_DIRS := runtime
+FRONTS_DIRS := runtime ring xenbus blkfront netfront console
 FRONTS_C := $(foreach d,$(FRONTS_DIRS),$(wildcard $(FRONTS)/$(d)/*.c))
 FRONTS_S := $(foreach d,$(FRONTS_DIRS),$(wildcard $(FRONTS)/$(d)/*.S))
 FRONTS_O := $(patsubst %.c,build/%.o,$(FRONTS_C)) $(patsubst %.S,build/%.S.o,$(FRONTS_S))

@@ -195,7 +195,7 @@ static unsigned run(const char *name, struct image image, unsigned number)
     char cmdline[256];
     uint64_t before = machine_free_pages();
 
-    snprintf(cmdline, sizeof(cmdline), "%s victim=%u victim_mfn=0x%lx seed=%lu only=%u",
+    snprintf(cmdline, sizeof(cmdline), "%s nostore victim=%u victim_mfn=0x%lx seed=%lu only=%u",
              cmdline_has("hv=xen") ? "hv=xen" : "hv=paravane", victim.id, victim.mfns[GUEST_PAGES / 4 - 1],
              cmdline_number("seed", 1), number);
     int rc = domain_create(&guest, name, image, GUEST_PAGES, 2, cmdline);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Memory worker. Claim: memory written is memory read, at a set rate of dirty pages a second, for as long as asked.
+ *
+ *   pages=N   working set (default 512); rate=N pages dirtied a second (default 1000); seconds=N (default 2)
+ *
+ * Each page holds its number, the count of its writes, and a sum over both; a round over all pages checks them, so
+ * a migration that loses a write is seen within one round.
+ */
+#include "harness.h"
+
+struct record {
+    uint64_t number, writes, sum;
+};
+
+static struct record **set;
+static uint64_t pages;
+
+static uint64_t sum_of(const struct record *r)
+{
+    return (r->number * 0x9e3779b97f4a7c15UL) ^ (r->writes * 0xff51afd7ed558ccdUL);
+}
+
+void guest_test(void)
+{
+    uint64_t rate = cmdline_number("rate", 1000), seed = 5, written = 0;
+
+    item("worker");
+    mm_extend(start_info->nr_pages);
+    pages = cmdline_number("pages", 512);
+    if (pages > page_free_count() / 2)
+        pages = page_free_count() / 2;
+    set = mem_alloc(pages * sizeof(*set));
+    uint64_t *expect = mem_alloc(pages * sizeof(*expect));
+    if (set == NULL || expect == NULL) {
+        item_fail("no memory for a list of %lu pages", pages);
+        return;
+    }
+    for (uint64_t i = 0; i < pages; i++) {
+        set[i] = page_alloc();
+        set[i]->number = i;
+        set[i]->sum = sum_of(set[i]);
+    }
+    uint64_t start = time_now(), end = start + cmdline_number("seconds", 2) * SECOND;
+    while (time_now() < end) {
+        uint64_t due = (time_now() - start) * rate / SECOND;
+        for (; written < due; written++) {
+            uint64_t i = random_next(&seed) % pages;
+
+            expect[i]++;
+            set[i]->writes++;
+            set[i]->sum = sum_of(set[i]);
+        }
+        for (uint64_t i = 0; i < pages; i++)
+            if (set[i]->number != i || set[i]->writes != expect[i] || set[i]->sum != sum_of(set[i])) {
+                item_fail("page %lu: number %lu, %lu writes, want %lu", i, set[i]->number, set[i]->writes, expect[i]);
+                return;
+            }
+        time_block_until(time_now() + 5 * MS);
+    }
+    printf("worker: %lu pages, %lu writes in %lu ms\n", pages, written, (time_now() - start) / MS);
+    CHECK(written > 0, "nothing was written");
+}
