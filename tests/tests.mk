@@ -22,6 +22,19 @@ deps:
 print-kernel: $(PKGS)/ready
 	@ls $(PKGS)/root/boot/vmlinuz-*-amd64
 
+# ---- bench: a static program in both images, and what runs it
+
+$(B)/bench/pvbench: tests/bench/pvbench.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -static -o $@ $<
+
+DOM0_FILES += $(B)/bench/pvbench:/usr/bin/pvbench
+DOMU_FILES += $(B)/bench/pvbench:/usr/bin/pvbench
+
+# BENCH="inside guest boot life": only some parts.
+bench: $$(IMAGES) $(B)/paravane
+	tests/bench/bench.py $(addprefix --only ,$(BENCH))
+
 # ---- build/dom0.img
 
 DOMU_PARTS = $(foreach item,$(DOMU_FILES),$(firstword $(subst :, ,$(item))))
@@ -50,7 +63,7 @@ BOOTABLE = $(IMAGES) $(if $(filter paravane,$(HV)),$(B)/paravane)
 
 JOBS ?= 1
 
-.PHONY: unit system check soak run
+.PHONY: unit system check soak run bench
 
 unit: $(UNIT_TESTS)
 	tests/rig/suite.py --unit $(UNIT_TESTS)

@@ -27,18 +27,18 @@ def kernel_copy(rig, change):
 
 @only_on("paravane")
 def test_no_module(rig):
-    refuses(rig, rb"(?i)no (dom0 )?kernel|no module|kernel.*(missing|module)", modules=[])
+    refuses(rig, rb"cannot start: no kernel module.*\s[^$]*Halted", modules=[])
 
 
 @only_on("paravane")
 def test_garbage_kernel(rig):
-    refuses(rig, rb"(?i)kernel", modules=[rig.file("garbage", 1 << 20, seed=1)])
+    refuses(rig, rb"neither ELF, nor bzImage[^$]*Halted", modules=[rig.file("garbage", 1 << 20, seed=1)])
 
 
 @only_on("paravane")
 def test_truncated_kernel(rig):
     path = kernel_copy(rig, lambda data: data[:len(data) // 2])
-    refuses(rig, rb"(?i)kernel.*(truncat|short|beyond|corrupt|damag|decompress|payload)", kernel_path=path)
+    refuses(rig, rb"truncated bzImage[^$]*Halted", kernel_path=path)
 
 
 @only_on("paravane")
@@ -47,7 +47,7 @@ def test_corrupt_kernel(rig):
         for at in range(len(data) // 2, len(data) // 2 + 64):
             data[at] ^= 0x5A
         return data
-    refuses(rig, rb"(?i)kernel.*(corrupt|damag|decompress|payload|checksum)", kernel_path=kernel_copy(rig, flip))
+    refuses(rig, rb"corrupt xz stream[^$]*Halted", kernel_path=kernel_copy(rig, flip))
 
 
 @only_on("paravane")
