@@ -56,14 +56,25 @@ $(B)/guests.img: tests/image/mkimage.py tests/image/guests.list $(B)/domu.img $(
 IMAGES := $(B)/dom0.img $(B)/domu.img $(B)/guests.img
 ALL_TARGETS += $(IMAGES)
 
+# A CD image that GRUB boots on BIOS and UEFI machines alike.
+$(B)/paravane.iso: tests/image/iso/grub.cfg $(B)/paravane $(B)/dom0.img $(PKGS)/ready
+	rm -rf $(B)/iso
+	mkdir -p $(B)/iso/boot/grub
+	cp tests/image/iso/grub.cfg $(B)/iso/boot/grub/
+	cp $(B)/paravane $(B)/dom0.img $(B)/iso/boot/
+	cp $(PKGS)/root/boot/vmlinuz-*-amd64 $(B)/iso/boot/vmlinuz
+	grub-mkrescue -o $@ $(B)/iso 2>$(B)/iso.log || { cat $(B)/iso.log; exit 1; }
+
+iso: $(B)/paravane.iso
+
 # What a machine needs to boot on HV.
-BOOTABLE = $(IMAGES) $(if $(filter paravane,$(HV)),$(B)/paravane)
+BOOTABLE = $(IMAGES) $(if $(filter paravane,$(HV)),$(B)/paravane $(B)/paravane.iso)
 
 # ---- everything that runs
 
 JOBS ?= 1
 
-.PHONY: unit system check soak run bench
+.PHONY: unit system check soak run bench iso
 
 unit: $(UNIT_TESTS)
 	tests/rig/suite.py --unit $(UNIT_TESTS)
@@ -72,7 +83,7 @@ unit: $(UNIT_TESTS)
 system: $$(BOOTABLE)
 	tests/rig/suite.py --hv $(HV) --jobs $(JOBS) --system $(addprefix --only ,$(TESTS))
 
-check: all $(UNIT_TESTS) $(FUZZ_TARGETS)
+check: all $(B)/paravane.iso $(UNIT_TESTS) $(FUZZ_TARGETS)
 	tests/rig/suite.py --hv paravane --jobs $(JOBS) --make $(CHECK_TARGETS) --unit $(UNIT_TESTS) \
 	    --fuzz $(FUZZ_TARGETS) --fuzz-seconds $(FUZZ_CHECK_SECONDS) --guests --system
 

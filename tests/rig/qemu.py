@@ -152,9 +152,7 @@ class Machine:
     def boot_arguments(self):
         if self.cdrom:
             args = ["-cdrom", self.cdrom, "-boot", "d"]
-            if self.firmware:
-                args += ["-drive", f"if=pflash,format=raw,readonly=on,file={self.firmware}"]
-            return args
+            return args + (["-bios", self.firmware] if self.firmware else [])
         image = self.kernel_path or kernel()
         if self.hv == "none":
             return ["-kernel", image, "-initrd", self.initrd,
