@@ -157,6 +157,34 @@ static void map_m2p(uint64_t frames)
     }
 }
 
+/*
+ * ABI: the guest's window is 256 GiB whatever the machine has, and kernels read it for device frames too (Linux once per
+ * page of an ioremap). All of it that has no entries of its own reads "no pfn" from one page, so those reads do
+ * not fault: a q35's 256 MiB of PCI configuration space alone would be 131,072 page faults in Dom0's boot.
+ */
+static void map_m2p_holes(void)
+{
+    const uint64_t page = new_table(), l1 = new_table(), l2 = new_table();
+    uint64_t *l3 = next_level(&boot_l4[HV_L4_FIRST], PTE_US);
+
+    memset(table_at(page), 0xff, PAGE_SIZE);
+    for (unsigned i = 0; i < 512; i++) {
+        table_at(l1)[i] = page | (DATA & ~PTE_RW) | PTE_US;
+        table_at(l2)[i] = l1 | TABLE | PTE_US;
+    }
+    for (unsigned i = 0; i < (M2P_RO_END - M2P_RO_START) / SIZE_1G; i++) {
+        if (!(l3[i] & PTE_P)) {
+            l3[i] = l2 | TABLE | PTE_US;
+            continue;
+        }
+        uint64_t *t = table_at(l3[i] & PTE_ADDR);
+        for (unsigned k = 0; k < 512; k++) {
+            if (!(t[k] & PTE_P))
+                t[k] = l1 | TABLE | PTE_US;
+        }
+    }
+}
+
 static void map_frame_table(uint64_t frames)
 {
     for (uint64_t at = 0; at < frames * sizeof(struct frame); at += SIZE_2M)
@@ -171,6 +199,7 @@ void address_space_init(void)
         next_level(&boot_l4[i], i == HV_L4_FIRST ? PTE_US : 0);
     map_direct();
     map_m2p(frames);
+    map_m2p_holes();
     map_frame_table(frames);
     percpu_map_cpu(0);
     memcpy(hv_l4_entries, &boot_l4[HV_L4_FIRST], sizeof(hv_l4_entries));
