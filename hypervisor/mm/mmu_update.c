@@ -145,27 +145,38 @@ static inline int update_one(struct batch *b, const mmu_update_t *req)
 static int run_batch(struct batch *b, gva_t reqs, unsigned count, unsigned *done)
 {
     mmu_update_t req[CHUNK];
+    unsigned base = 0, i = 0;
+    int rc = 0;
 
-    for (*done = 0; *done < count;) {
-        const unsigned n = MIN(count - *done, CHUNK);
+    for (; rc == 0 && base < count; base += i) {
+        const unsigned n = MIN(count - base, CHUNK);
 
-        if (*done && hypercall_preempt())
-            return -ERESTART;
-        if (guest_copy_in(req, gva(reqs.n + *done * sizeof(req[0])), n * sizeof(req[0])))
-            return -EFAULT;
-        for (unsigned i = 0; i < n; i++) {
+        i = 0;
+        if (base && hypercall_preempt()) {
+            rc = -ERESTART;
+            break;
+        }
+        if (guest_copy_in(req, gva(reqs.n + base * sizeof(req[0])), n * sizeof(req[0]))) {
+            rc = -EFAULT;
+            break;
+        }
+        while (i < n) {
             /* Whole tables may hang on a higher entry. */
-            if (i && b->type != PGT_L1 && hypercall_preempt())
-                return -ERESTART;
-            const int rc = update_one(b, &req[i]);
+            if (unlikely(b->type != PGT_L1) && i && hypercall_preempt())
+                rc = -ERESTART;
+            else
+                rc = update_one(b, &req[i]);
             if (unlikely(rc))
-                return rc;
-            ++*done;
-            if (unlikely(b->v->pending_put.count))
-                return -ERESTART;                                           /* I1 */
+                break;
+            i++;
+            if (unlikely(b->v->pending_put.count)) {
+                rc = -ERESTART;                                             /* I1 */
+                break;
+            }
         }
     }
-    return 0;
+    *done = base;
+    return rc;
 }
 
 /* ABI: foreigndom bits 15:0 own the frames, bits 31:16 (if any) - 1 the tables. References in *@b on success. */

@@ -96,6 +96,24 @@ static int l1_replace_slow(struct domain *d, uint64_t *slot, uint64_t val, struc
     return rc;
 }
 
+/* RW is all that an entry of the domain's own gains: new references first, then the old plain one goes (I1). */
+static bool l1_gain_rw(struct domain *d, uint64_t *slot, uint64_t old, uint64_t new)
+{
+    const mfn_t m = pte_mfn(old);
+
+    if (unlikely(!page_ref_get(m, d)))
+        return false;
+    if (likely(page_type_get_writable(m, d) == 0)) {
+        if (likely(__atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))) {
+            page_ref_put(m);
+            return true;
+        }
+        page_type_drop_leaf(m);
+    }
+    page_ref_put(m);
+    return false;
+}
+
 int l1_replace(struct domain *d, uint64_t *slot, uint64_t val, struct domain *pg_owner, bool preserve_ad,
                uint64_t *expect)
 {
@@ -103,10 +121,13 @@ int l1_replace(struct domain *d, uint64_t *slot, uint64_t val, struct domain *pg
     const uint64_t diff = old ^ new;
 
     /* I2, straight through: what mprotect, fork and page ageing do. */
-    if (likely(!(diff & ~(L1E_FREE_BITS | PTE_RW)) && (new & PTE_P)) && !(new & diff & PTE_RW)) {
+    if (likely(!(diff & ~(L1E_FREE_BITS | PTE_RW)) && (new & PTE_P))) {
         if (preserve_ad)
             new |= old & PTE_AD;
-        if (likely(__atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))) {
+        if (new & diff & PTE_RW) {
+            if (pg_owner == d && l1_gain_rw(d, slot, old, new))
+                return 0;
+        } else if (likely(__atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))) {
             if ((diff & PTE_RW) && likely(mfn_is_ram(pte_mfn(old))))
                 page_type_drop_leaf(pte_mfn(old));
             return 0;
