@@ -35,8 +35,14 @@ struct batch {
 
 static void batch_release(struct batch *b)
 {
-    if (!mfn_eq(b->held, MFN_INVALID))
+    if (mfn_eq(b->held, MFN_INVALID))
+        return;
+    if (likely(b->type == PGT_L1 || b->type == PGT_WRITABLE)) {
+        page_type_drop_leaf(b->held);
+        page_ref_put(b->held);
+    } else {
         pt_put_or_defer(b->v, b->held);
+    }
     b->held = MFN_INVALID;
 }
 
@@ -56,7 +62,7 @@ static int batch_hold(struct batch *b, mfn_t m)
 
     if (t == PGT_NONE)
         t = PGT_WRITABLE;
-    rc = t == PGT_SEG ? -EINVAL : page_type_get(m, b->pt_owner, t);
+    rc = t == PGT_SEG ? -EINVAL : page_type_get_fast(m, b->pt_owner, t);
     if (rc) {
         page_ref_put(m);
         return rc;

@@ -65,6 +65,7 @@ MUST_CHECK int page_put_and_type(mfn_t m, struct domain *d);
 /* The same two by somebody who does not know the owner (an entry is dropped: its frame may be foreign). */
 MUST_CHECK int page_type_drop(mfn_t m);
 void page_type_drop_last_leaf(mfn_t m);
+MUST_CHECK int page_drop_and_type(mfn_t m);
 
 static inline void page_type_drop_leaf(mfn_t m)
 {
@@ -79,20 +80,19 @@ static inline void page_type_drop_leaf(mfn_t m)
     page_type_drop_last_leaf(m);
 }
 
-/* page_type_get(m, d, PGT_WRITABLE) without a call in the usual case: writable already. */
-MUST_CHECK static inline int page_type_get_writable(mfn_t m, struct domain *d)
+/* page_type_get without a call in the usual case: of that type already. */
+MUST_CHECK static inline int page_type_get_fast(mfn_t m, struct domain *d, enum page_type want)
 {
     struct frame *f = frame_of(m);
     uint64_t old = atomic_load_explicit(&f->type, memory_order_relaxed);
 
-    /* No flag, a count that is neither 0 nor about to be full. */
-    if (likely(old - (PGT_WORD(PGT_WRITABLE) | 1) < PGT_COUNT_MASK - 2) &&
+    /* Pinned or not, no other flag, a count that is neither 0 nor about to be full. */
+    if (likely((old & ~PGT_PINNED) - (PGT_WORD(want) | 1) < PGT_COUNT_MASK - 2) &&
         likely(atomic_compare_exchange_strong_explicit(&f->type, &old, old + 1, memory_order_acq_rel,
                                                        memory_order_relaxed)))
         return 0;
-    return page_type_get(m, d, PGT_WRITABLE);
+    return page_type_get(m, d, want);
 }
-MUST_CHECK int page_drop_and_type(mfn_t m);
 
 /*
  * Pin @m at @level. Errors of page_get_and_type, and -EEXIST: pinned already, and the caller now owns a plain and a type

@@ -103,7 +103,7 @@ static bool l1_gain_rw(struct domain *d, uint64_t *slot, uint64_t old, uint64_t 
 
     if (unlikely(!page_ref_get(m, d)))
         return false;
-    if (likely(page_type_get_writable(m, d) == 0)) {
+    if (likely(page_type_get_fast(m, d, PGT_WRITABLE) == 0)) {
         if (likely(__atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))) {
             page_ref_put(m);
             return true;
@@ -175,7 +175,7 @@ static bool hold_l1(struct domain *d, maddr_t slot, uint64_t **entry)
     if ((slot.n & 7) || !page_ref_get(m, d))
         return false;
     /* Peek: a frame that is no table yet must not be made one on the way. */
-    if (page_type_now(m, &pinned) != PGT_L1 || page_type_get(m, d, PGT_L1)) {
+    if (page_type_now(m, &pinned) != PGT_L1 || page_type_get_fast(m, d, PGT_L1)) {
         page_ref_put(m);
         return false;
     }

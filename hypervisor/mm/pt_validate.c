@@ -60,7 +60,7 @@ static inline int l1e_get_inline(struct domain *d, struct domain *pg_owner, uint
     if (!page_ref_get(m, pg_owner))
         return -EINVAL;
     if (*e & PTE_RW) {
-        rc = page_type_get_writable(m, pg_owner);
+        rc = page_type_get_fast(m, pg_owner, PGT_WRITABLE);
         if (unlikely(rc)) {
             page_ref_put(m);
             return rc;
