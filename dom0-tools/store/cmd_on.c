@@ -345,18 +345,24 @@ static void wait_for_news(struct runner *r)
 
 static int run(struct runner *r)
 {
-    const char *dir;
+    const char *dir, *path, *root;
+    size_t i;
     int rc;
 
     restore(r);
-    for (size_t i = 0; (dir = rules_watch(r->rules, i)) != NULL; i++) {
+    for (i = 0; (dir = rules_watch(r->rules, i)) != NULL; i++) {
         rc = watcher_add(r->w, dir, dir);
         if (rc)
             return complain("cannot watch %s: %s", dir, strerror(-rc));
     }
-    for (size_t i = 0; (dir = rules_watch(r->rules, i)) != NULL; i++)
-        look_below(r, dir);                 /* "ready": what changes from now on is a change */
-    rules_below(r->rules, "/", look_at, r);
+    while (i && !r->stop) {                 /* each watch fires at once, and makes us look below it */
+        rc = watcher_next(r->w, 1000, &path, &root);
+        if (rc > 0) {
+            i -= !strcmp(path, root);
+            event(r, path, root);
+        }
+    }
+    rules_below(r->rules, "/", look_at, r); /* "ready": what changes from now on is a change */
     if (r->json)
         printf("{\"event\": \"ready\"}\n");
     else

@@ -32,6 +32,23 @@ $(B)/unit/store_tool $(VANE_STORE_TESTS): $(B)/unit/%: tests/unit/store/%.c test
 	$(CC) $(HOST_CFLAGS) $(SANITIZE) $(VANE_STORE_CFLAGS) -o $@ $(filter %.c,$(sort $^)) \
 	    $(VANE_STORE_LIBS) -lcunit -lpthread
 
+# Figures on the host, without sanitizers: `make store-bench` prints NAME VALUE UNIT.
+VANE_STORE_BENCH := $(B)/bench/store_bench $(B)/bench/store_tool $(B)/bench/xenstored_host.so
+
+$(B)/bench/store_bench: tests/bench/store_bench.c tests/unit/store/store_host.c tests/unit/store/sample.c
+$(B)/bench/store_tool: tests/unit/store/store_tool.c
+$(B)/bench/store_bench $(B)/bench/store_tool: $(VANE_STORE_SRC) $(STORE_SRC) $(STORE_GEN)
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(VANE_STORE_CFLAGS) -o $@ $(filter %.c,$(sort $^)) $(VANE_STORE_LIBS)
+
+$(B)/bench/xenstored_host.so: $(B)/unit/xenstored_host.so
+	@mkdir -p $(@D)
+	cp $< $@
+
+.PHONY: store-bench
+store-bench: $(VANE_STORE_BENCH)
+	@$(B)/bench/store_bench
+
 $(B)/unit/xenstored_host.so: tests/unit/store/xenstored_host.c
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -shared -fPIC -o $@ $< -ldl

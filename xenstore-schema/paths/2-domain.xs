@@ -62,6 +62,7 @@ DOM/backend          = none     tool,back  tool        n0     may  attach "Back 
 VM                   = none     tool       guest,tool  n0,rD  must create "The virtual machine behind one or more successive domains."
 VM/uuid              = uuid     tool       guest,tool  n0,rD  must create "Its UUID again; Linux shows it in /sys/hypervisor/uuid."
 VM/name              = name     tool       guest,tool  n0,rD  must create "Its name."
+VM/memory            = u32      tool       tool        n0,rD  may  run    "Memory target in MiB, as `xl mem-set` leaves it."
 VM/start_time        = timestamp tool      tool        n0,rD  may  build  "Seconds since 1970, with hundredths after a point, when it was built."
 VM/image             = none     tool       tool        n0,rD  may  build  "What was booted."
 VM/image/ostype      = label    tool       tool        n0,rD  may  build  "linux for PV; hvm otherwise."
