@@ -3,13 +3,16 @@
  * cache.c - kernels ready to load
  *
  * An entry is one file: header, the original kernel file, the unpacked image up to its last loadable
- * byte, each part at a page boundary. Its name is the original's checksum and size, which only makes
- * it quick to find.
+ * byte, each part at a page boundary. Its name is the original's checksum, which only makes it quick
+ * to find. A link named after a file's identity (device, inode, size, mtime, ctime) leads to the
+ * entry that was found equal to that file: while the identity stands, the comparison is spared. The
+ * kernel moves ctime at every change and nobody can set it.
  *
- *   I1  an entry is used only if its original equals the file given and its image has the checksum
- *       written when it was made.
+ *   I1  an entry is used only if its original equals the file given, now or when the file had the
+ *       identity it has now, and its image has the checksum written when it was made.
  *   I2  an entry appears under its name complete (write to a temporary name, rename).
- *   I3  at most CACHE_ENTRIES stay; the oldest go.
+ *   I3  at most CACHE_ENTRIES stay; the oldest go, and links to nowhere with them.
+ *   I4  no link is made for a file changed in the last SETTLED seconds: ctime is coarse.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,13 +22,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "cache.h"
 
-#define MAGIC "VANEKRN2"
+#define MAGIC "VANEKRN3"
 #define CACHE_ENTRIES 8
+#define SETTLED 3
 #define ALIGN(n) (((n) + 4095) & ~(size_t)4095)
 
 struct entry_header {
@@ -39,9 +43,26 @@ struct bytes {
     size_t len;
 };
 
+/*
+ * A checksum against damage, not against people (the directory is root's): four lanes of multiply and
+ * rotate over 8-byte words. crc32 costs five times as many instructions, and every creation pays.
+ */
 static uint64_t sum_of(const void *p, size_t len)
 {
-    return (uint64_t)crc32_z(0, p, len) << 32 | (uint32_t)len;
+    uint64_t lane[4] = { 1, 2, 3, 4 }, tail = 0, w[4];
+    const uint8_t *q = p;
+    size_t n = len;
+
+    for (; n >= sizeof(w); n -= sizeof(w), q += sizeof(w)) {
+        memcpy(w, q, sizeof(w));
+        for (unsigned i = 0; i < 4; i++) {
+            lane[i] = (lane[i] ^ w[i]) * 0x9e3779b97f4a7c15ull;
+            lane[i] ^= lane[i] >> 29;
+        }
+    }
+    for (; n; n--)
+        tail = (tail ^ *q++) * 0x100000001b3ull;
+    return lane[0] ^ (lane[1] << 1) ^ (lane[2] << 2) ^ (lane[3] << 3) ^ tail ^ len;
 }
 
 static int map_file(const char *path, struct bytes *out)
@@ -58,7 +79,7 @@ static int map_file(const char *path, struct bytes *out)
         rc = -EINVAL;
     if (rc == 0) {
         out->len = (size_t)st.st_size;
-        out->p = mmap(NULL, out->len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+        out->p = mmap(NULL, out->len, PROT_READ, MAP_PRIVATE, fd, 0);
         if (out->p == MAP_FAILED) {
             out->p = NULL;
             rc = -errno;
@@ -68,20 +89,23 @@ static int map_file(const char *path, struct bytes *out)
     return rc;
 }
 
-/* The entry for @orig, or false. */
-static bool entry_open(const char *path, const struct bytes *orig, struct loaded_kernel *out)
+/* The entry at @path, or false. @orig NULL: the file of @orig_len bytes is known to be equal. */
+static bool entry_open(const char *path, const struct bytes *orig, size_t orig_len,
+                       struct loaded_kernel *out)
 {
+    struct entry_header head = {0};
+    const struct entry_header *h = &head;
     struct bytes e;
-    const struct entry_header *h;
     const char *why;
-    size_t at;
+    size_t at = 4096 + ALIGN(orig_len);
 
     if (map_file(path, &e) < 0)
         return false;
-    h = e.p;
-    at = 4096 + ALIGN(orig->len);
-    if (e.len > at && memcmp(h->magic, MAGIC, 8) == 0 && h->orig_len == orig->len &&
-        h->elf_len == e.len - at && memcmp((char *)e.p + 4096, orig->p, orig->len) == 0 &&
+    if (e.len >= sizeof(head))
+        memcpy(&head, e.p, sizeof(head));
+    if (e.len > at && memcmp(h->magic, MAGIC, 8) == 0 && h->orig_len == orig_len &&
+        h->elf_len == e.len - at &&
+        (!orig || memcmp((char *)e.p + 4096, orig->p, orig_len) == 0) &&
         sum_of((char *)e.p + at, h->elf_len) == h->elf_sum &&                           /* I1 */
         kernel_parse((uint8_t *)e.p + at, h->elf_len, &out->k, &why) == 0) {
         out->map = e.p;
@@ -110,6 +134,22 @@ static bool write_at(int fd, const void *p, size_t len, size_t off)
     return true;
 }
 
+/* The name of the link for the file's present identity. */
+static bool link_path(const char *path, const char *dir, char out[512], size_t *size, bool *settled)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0)
+        return false;
+    *size = (size_t)st.st_size;
+    *settled = st.st_ctim.tv_sec + SETTLED < time(NULL);                                /* I4 */
+    return snprintf(out, 512, "%s/id-%llx-%llx-%llx-%llx.%lx-%llx.%lx", dir,
+                    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
+                    (unsigned long long)st.st_size, (unsigned long long)st.st_mtim.tv_sec,
+                    (unsigned long)st.st_mtim.tv_nsec, (unsigned long long)st.st_ctim.tv_sec,
+                    (unsigned long)st.st_ctim.tv_nsec) < 512;
+}
+
 /* Remove the oldest entries beyond CACHE_ENTRIES, and temporary files left behind (I3). */
 static void prune(const char *dir)
 {
@@ -126,8 +166,14 @@ static void prune(const char *dir)
             struct stat st;
 
             if (e->d_name[0] == '.' ||
-                snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) >= (int)sizeof(path) ||
-                stat(path, &st) < 0)
+                snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) >= (int)sizeof(path))
+                continue;
+            if (strncmp(e->d_name, "id-", 3) == 0) {
+                if (stat(path, &st) < 0)
+                    unlink(path);
+                continue;
+            }
+            if (stat(path, &st) < 0)
                 continue;
             n++;
             if (!oldest[0] || st.st_mtime < when) {
@@ -207,33 +253,46 @@ static int unpack(struct vane *v, const char *path, const struct bytes *orig,
     return 0;
 }
 
-int kernel_load(struct vane *v, const char *path, const char *dir, struct loaded_kernel *out)
+/* Through the content: find the entry for @orig or make it. */
+static int load_by_content(struct vane *v, const char *path, const char *dir, const char *link,
+                           struct loaded_kernel *out)
 {
     struct bytes orig;
-    char entry[512];
-    bool keep;
+    char name[32], entry[512];
+    bool keep = false, cached = dir != NULL;
     int rc = map_file(path, &orig);
 
-    memset(out, 0, sizeof(*out));
     if (rc < 0)
         return vane_fail(v, rc, "check kernel= in the configuration", "kernel %s: %s", path,
                          rc == -EINVAL ? "not a regular file of sensible size" : strerror(-rc));
-    if (dir && orig.len > 4 && memcmp(orig.p, "\177ELF", 4) != 0) {
-        snprintf(entry, sizeof(entry), "%s/%016llx", dir,
-                 (unsigned long long)sum_of(orig.p, orig.len));
-        if (entry_open(entry, &orig, out)) {
-            munmap(orig.p, orig.len);
-            return 0;
-        }
-    } else {
-        dir = NULL;                         /* a plain ELF file is its own cache */
+    if (orig.len > 4 && memcmp(orig.p, "\177ELF", 4) == 0)
+        cached = false;                     /* a plain ELF file is its own cache */
+    if (cached) {
+        snprintf(name, sizeof(name), "%016llx", (unsigned long long)sum_of(orig.p, orig.len));
+        snprintf(entry, sizeof(entry), "%s/%s", dir, name);
     }
-    rc = unpack(v, path, &orig, out, &keep);
-    if (rc == 0 && dir)
-        entry_make(v, dir, entry, &orig, out->map, out->k.trimmed);
+    if (!cached || !entry_open(entry, &orig, orig.len, out)) {
+        rc = unpack(v, path, &orig, out, &keep);
+        if (rc == 0 && cached)
+            entry_make(v, dir, entry, &orig, out->map, out->k.trimmed);
+    }
+    if (rc == 0 && cached && link && symlink(name, link) < 0 && errno != EEXIST)
+        vane_log(v, VANE_INFO, "cannot write %s: %s", link, strerror(errno));
     if (rc < 0 || !keep)
         munmap(orig.p, orig.len);
     return rc;
+}
+
+int kernel_load(struct vane *v, const char *path, const char *dir, struct loaded_kernel *out)
+{
+    char link[512];
+    size_t size = 0;
+    bool settled = false;
+
+    memset(out, 0, sizeof(*out));
+    if (dir && link_path(path, dir, link, &size, &settled) && entry_open(link, NULL, size, out))
+        return 0;
+    return load_by_content(v, path, dir, settled ? link : NULL, out);
 }
 
 void kernel_unload(struct loaded_kernel *lk)

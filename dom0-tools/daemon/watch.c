@@ -288,7 +288,10 @@ static void look_at(struct vane *v, const struct vane_dom *d)
     if (named)
         s->d = *d;
     s->there = true;
-    consoles_open(v, d->domid, s->d.name);
+    if (d->dying)                           /* our mapping of its ring would keep it from going */
+        consoles_close(d->domid);
+    else
+        consoles_open(v, d->domid, s->d.name);
     if (d->shutdown && !d->dying && !s->down)
         went_down(v, s);
     if (!d->shutdown)
