@@ -58,5 +58,6 @@ CMD(sched_credit2); CMD(sched_credit); CMD(sysrq); CMD(trigger); CMD(debug_keys)
 CMD(block_attach); CMD(block_list); CMD(block_detach);
 CMD(network_attach); CMD(network_list); CMD(network_detach);
 CMD(events); CMD(metrics); CMD(act); CMD(store); CMD(on);
+CMD(save); CMD(restore); CMD(migrate); CMD(migrate_receive);
 
 #endif

@@ -52,6 +52,20 @@ const struct command commands[] = {
       "-c, --clear  clear dmesg buffer as well as printing it" },
     { "top", cmd_top, false, "[-b]", "Monitor a host and the domains in real time",
       "-b  print once and end" },
+    { "save", cmd_save, true, "[options] <Domain> <CheckpointFile>",
+      "Save a domain state to restore later",
+      "-c  leave the domain running after creating the snapshot\n"
+      "-p  leave the domain paused after creating the snapshot" },
+    { "restore", cmd_restore, true, "[options] <CheckpointFile>", "Restore a domain from a saved state",
+      "-p  do not unpause the domain after restoring it\n-c  connect to the console\n"
+      "-e  do not apply on_* policies afterwards" },
+    { "migrate", cmd_migrate, true, "[options] <Domain> <host>", "Migrate a domain to another host",
+      "-s COMMAND  instead of ssh; -s '' runs <host> itself as a command\n"
+      "--non-live  suspend the domain while it is copied\n"
+      "--max-rounds N  pre-copy rounds at most\n--progress  print each round\n"
+      "-p  do not unpause the domain at the target" },
+    { "migrate-receive", cmd_migrate_receive, true, "[options]", "Restore a domain from a saved state",
+      "-p  do not unpause the domain" },
     { "mem-set", cmd_mem_set, true, "<Domain> <MemMB['b'[bytes]|'k'[KB]|'m'[MB]|'g'[GB]|'t'[TB]]>",
       "Set the current memory usage for a domain", NULL },
     { "mem-max", cmd_mem_max, true, "<Domain> <MemMB['b'[bytes]|'k'[KB]|'m'[MB]|'g'[GB]|'t'[TB]]>",

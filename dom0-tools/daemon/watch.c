@@ -212,7 +212,7 @@ static void went_down(struct vane *v, struct seen *s)
     s->action = p.action;
     emit(s->d.shutdown_reason == SHUTDOWN_crash ? "crash" : "shutdown", &s->d, "reason",
          vane_shutdown_name(s->d.shutdown_reason));
-    if (!ours)
+    if (!ours || s->d.shutdown_reason == SHUTDOWN_suspend)
         return;
     write_death(v, &s->d, p.limited ? "preserve (it restarts too often)" : vane_action_name(p.action));
     if (p.limited)

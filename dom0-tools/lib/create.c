@@ -41,6 +41,7 @@ struct work {
     struct guest_mem *gm;
     struct build_plan plan;
     uint32_t store_port, console_port;
+    uint64_t store_mfn, console_mfn;
     struct vbd *vbds;
     int64_t step_start;
 };
@@ -191,11 +192,10 @@ static int write_devices(struct vane *v, xs_transaction_t t, void *arg)
 
     nodes_dir(&n, STORE_GUEST_READS, PATH_DOM("store"), w->domid);
     nodes_put(&n, "port", "%u", w->store_port);
-    nodes_put(&n, "ring-ref", "%llu", (unsigned long long)gm_mfn(w->gm, w->plan.store));
+    nodes_put(&n, "ring-ref", "%llu", (unsigned long long)w->store_mfn);
     rc = n.rc;
     if (rc >= 0)
-        rc = console_store(v, t, w->domid, w->arg->console, w->console_port,
-                           gm_mfn(w->gm, w->plan.console));
+        rc = console_store(v, t, w->domid, w->arg->console, w->console_port, w->console_mfn);
     for (unsigned i = 0; i < w->c->n_disks && rc >= 0; i++)
         rc = vbd_store(v, t, w->domid, &w->vbds[i]);
     for (unsigned i = 0; i < w->c->n_nics && rc >= 0; i++)
@@ -239,23 +239,42 @@ static int clear_page(struct guest_mem *gm, uint64_t pfn)
     return 0;
 }
 
+/* Memory for a new kernel, with the two ring pages ready. */
+static int fresh_memory(struct work *w)
+{
+    w->gm = gm_xen_populate(w->v, w->domid, w->plan.pages);
+    if (!w->gm)
+        return vane_last_error(w->v)->code;
+    w->store_mfn = gm_mfn(w->gm, w->plan.store);
+    w->console_mfn = gm_mfn(w->gm, w->plan.console);
+    if (clear_page(w->gm, w->plan.store) < 0 || clear_page(w->gm, w->plan.console) < 0)
+        return vane_fail(w->v, -ENOMEM, NULL, "cannot map the guest's memory: %s",
+                         vane_xc_said(w->v));
+    return 0;
+}
+
+static int filled_memory(struct work *w)
+{
+    struct vane_fill f = { w->domid, w->store_port, w->console_port, 0, 0 };
+    int rc = w->arg->fill(w->v, &f, w->arg->opaque);
+
+    w->store_mfn = f.store_mfn;
+    w->console_mfn = f.console_mfn;
+    return rc;
+}
+
 static int memory_and_nodes(struct work *w)
 {
     struct vane *v = w->v;
-    int rc;
+    int rc = boot_event_port(v, w->domid, &w->store_port);
 
-    w->gm = gm_xen_populate(v, w->domid, w->plan.pages);
-    if (!w->gm)
-        return vane_last_error(v)->code;
-    step_done(w, "memory");
-    rc = boot_event_port(v, w->domid, &w->store_port);
     if (rc == 0)
         rc = boot_event_port(v, w->domid, &w->console_port);
-    if (rc == 0 && (clear_page(w->gm, w->plan.store) < 0 || clear_page(w->gm, w->plan.console) < 0))
-        rc = vane_fail(v, -ENOMEM, NULL, "cannot map the guest's memory: %s", vane_xc_said(v));
     if (rc == 0)
-        rc = boot_seed_grants(v, w->domid, gm_mfn(w->gm, w->plan.console),
-                              gm_mfn(w->gm, w->plan.store));
+        rc = w->arg->fill ? filled_memory(w) : fresh_memory(w);
+    step_done(w, "memory");
+    if (rc == 0)
+        rc = boot_seed_grants(v, w->domid, w->console_mfn, w->store_mfn);
     if (rc == 0)
         rc = store_transaction(v, write_devices, w);
     step_done(w, "devices");
@@ -286,7 +305,7 @@ static int write_image(struct work *w)
 
 static int introduce(struct work *w)
 {
-    if (!xs_introduce_domain(w->v->xs, w->domid, gm_mfn(w->gm, w->plan.store), w->store_port))
+    if (!xs_introduce_domain(w->v->xs, w->domid, w->store_mfn, w->store_port))
         return vane_fail(w->v, -errno, "see xenstored's log", "XenStore does not accept the domain: %s",
                          strerror(errno));
     step_done(w, "introduce");
@@ -327,7 +346,7 @@ static int build_domain(struct work *w)
         rc = open_disks(w);
     if (rc == 0)
         rc = memory_and_nodes(w);
-    if (rc == 0)
+    if (rc == 0 && !w->arg->fill)
         rc = write_image(w);
     if (rc == 0)
         rc = introduce(w);
@@ -379,8 +398,9 @@ int vane_create(struct vane *v, struct vane_config *cfg, struct vane_create *arg
         vane_uuid_random(&cfg->uuid);
     if (!vane_xc(v) || !vane_xs(v) || !vane_fmem(v))
         return vane_last_error(v)->code;
-    rc = load_files(&w);
-    if (rc == 0)
+    if (!arg->fill)
+        rc = load_files(&w);
+    if (rc == 0 && !arg->fill)
         rc = plan(&w);
     step_done(&w, "kernel");
     if (rc == 0)

@@ -21,7 +21,16 @@ struct vane_step {
     int64_t us;
 };
 
+/* A domain that comes out of a stream: what the pipeline gives it and wants back. */
+struct vane_fill {
+    uint32_t domid, store_port, console_port;           /* in */
+    uint64_t store_mfn, console_mfn;                    /* out */
+};
+
 struct vane_create {
+    /* in: instead of loading a kernel, fill memory and vCPUs; 0 or -errno recorded */
+    int (*fill)(struct vane *v, struct vane_fill *f, void *opaque);
+    void *opaque;
     /* in */
     bool paused;                /* leave it paused */
     uint32_t replaces;          /* a dead domain whose name and memory this one takes, or ANY */
