@@ -81,6 +81,17 @@ static int check_ifname(struct vane *v, const struct vane_nic *n)
     return 0;
 }
 
+/* The one key of the front end that the guest may read but not write. */
+static void put_mtu(struct nodes *w, const struct vane_nic *n)
+{
+    char path[64], mtu[16];
+
+    snprintf(path, sizeof(path), PATH_FRONTEND "/mtu", w->domid, "vif", (uint32_t)n->devid);
+    snprintf(mtu, sizeof(mtu), "%u", n->mtu ? n->mtu : DEFAULT_MTU);
+    if (w->rc >= 0)
+        w->rc = store_put(w->v, w->t, STORE_GUEST_READS, w->domid, path, mtu);
+}
+
 int vif_store(struct vane *v, xs_transaction_t t, uint32_t domid, const struct vane_nic *n,
               const struct vane_uuid *uuid)
 {
@@ -113,7 +124,7 @@ int vif_store(struct vane *v, xs_transaction_t t, uint32_t domid, const struct v
     nodes_put(&w, "handle", "%d", n->devid);
     nodes_put(&w, "mac", "%s", mac);
     nodes_put(&w, "trusted", "%d", n->trusted);
-    nodes_put(&w, "mtu", "%u", n->mtu ? n->mtu : DEFAULT_MTU);
+    put_mtu(&w, n);
 
     nodes_dir(&w, STORE_GUEST_READS, PATH_BACKEND, 0u, "vif", domid, self.number);
     put_backend(&w, n, domid, mac);

@@ -81,7 +81,8 @@ static unsigned access_of(const struct xs_permissions *p, unsigned n, unsigned d
 
 /*
  * Two lists mean the same when every domain they name, and one they do not, has the same access.
- * Dom0's entries are left out: nothing is denied to it.
+ * Dom0's entries are left out: nothing is denied to it. A right to write that the guest has no use
+ * for (libxl gives the whole front end directory away) may be missing.
  */
 static void check_perms(struct lint *l, const struct tree_node *n, const struct store_path *p)
 {
@@ -108,10 +109,10 @@ static void check_perms(struct lint *l, const struct tree_node *n, const struct 
         unsigned a = access_of(n->perms, n->nperms, asked[i]);
         unsigned b = access_of(want, nwant, asked[i]);
 
-        if (asked[i] != 0) {
-            more |= a & ~b;
-            less |= b & ~a;
-        }
+        if (asked[i] == 0)
+            continue;
+        more |= a & ~b;
+        less |= b & ~a & (p->writers & STORE_ROLE_GUEST ? 3U : XS_PERM_READ);
     }
     wanted.nperms = nwant;
     tree_perms(n, has, sizeof(has));
