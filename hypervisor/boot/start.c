@@ -78,6 +78,7 @@ static NORETURN void start_on_stack(void)
 {
     desc_init_cpu(0);
     features_enable();
+    vulnerable_init();
     fpu_init();
     fpu_init_cpu();
     if (!boot_info.efi)

@@ -129,6 +129,7 @@ void features_detect(void);             /* BSP, once */
 void features_enable(void);             /* each CPU: EFER, CR0, CR4, PAT, SYSCALL MSRs */
 extern uint64_t host_cr4;               /* CR4 without the guest-controlled bits */
 
+void vulnerable_init(void);
 void compat_entry_init_cpu(unsigned cpu);
 
 /* ---- desc.c ---- */

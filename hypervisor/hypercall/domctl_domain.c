@@ -11,6 +11,7 @@
 #include "hypercall/toolstack.h"
 #include "mm/page_ref.h"
 #include "mm/page_type.h"
+#include "print.h"
 
 /* ABI: a negative number of frames means the default, which is also the most we give. */
 static int frame_limit(int32_t wanted, unsigned dflt, unsigned *out)
@@ -47,6 +48,10 @@ long domctl_createdomain(struct vcpu *v, struct domain *d, struct xen_domctl *c,
 
     (void)v, (void)d;
     int rc = check_create(c, &args);
+    if (rc == 0 && machine_guests_unsafe()) {
+        pr_warn("domain: refused: this CPU does not isolate PV guests; xpti=no allows trusted ones\n");
+        rc = -EOPNOTSUPP;
+    }
     if (rc == 0)
         rc = domain_create(&args, &made);
     if (rc != 0)

@@ -83,6 +83,9 @@ void machine_fpu_reset(struct vcpu *v);
 void machine_fpu_import(struct vcpu *v, const void *fxsave);
 void machine_fpu_export(struct vcpu *v, void *fxsave);
 
+/* Would this CPU let a guest read our memory by speculation, and nobody has said that guests are trusted? */
+bool machine_guests_unsafe(void);
+
 /* ---- port I/O of the machine (Dom0's accesses, power control); size 1, 2 or 4 ---- */
 
 uint32_t machine_port_in(uint16_t port, unsigned size);

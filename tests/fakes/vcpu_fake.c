@@ -37,6 +37,8 @@ WEAK void toggle_guest_mode(struct vcpu *v) { v->cpu.kernel_mode = !v->cpu.kerne
 WEAK void guest_load_gs_selector(struct vcpu *v, uint16_t sel) { v->cpu.gs = sel; }
 WEAK void domain_dump_current(struct domain *d) { (void)d; }
 
+WEAK bool machine_guests_unsafe(void) { return false; }
+
 WEAK void machine_reboot_after(unsigned seconds)
 {
     (void)seconds;
