@@ -76,6 +76,25 @@ $(B)/unit/hypervisor/%: $(HV_BUILD)/host/tests/unit/hypervisor/%.o $(HV_BUILD)/h
 	@mkdir -p $(@D)
 	$(CC) $(HV_SAN) -pthread -o $@ $^ $(HV_HOST_LIBS) -lcunit
 
+# The same once more under ThreadSanitizer, for what runs on several CPUs without a lock: make tsan
+HV_TSAN_TESTS := event time sched grant
+HV_TSAN_OBJS := $(patsubst %.c,$(HV_BUILD)/tsan/%.o,$(HV_PORTABLE) $(wildcard tests/fakes/*.c))
+
+$(HV_BUILD)/tsan/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(HV_HOST_CFLAGS) -Itests/fakes -fsanitize=thread -c -o $@ $<
+
+$(HV_BUILD)/libhv_tsan.a: $(HV_TSAN_OBJS)
+	rm -f $@ && ar rcs $@ $^
+
+$(B)/tsan/%: $(HV_BUILD)/tsan/tests/unit/hypervisor/%.o $(HV_BUILD)/tsan/tests/fakes/domain_fake.o $(HV_BUILD)/libhv_tsan.a
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=thread -pthread -o $@ $^ $(HV_HOST_LIBS) -lcunit
+
+.PHONY: tsan
+tsan: $(patsubst %,$(B)/tsan/%_test,$(HV_TSAN_TESTS))
+	for t in $^; do TSAN_OPTIONS=halt_on_error=1 $$t || exit 1; done
+
 # libFuzzer targets: tests/fuzz/hypervisor/<name>_fuzz.c
 HV_FUZZ := $(patsubst tests/fuzz/hypervisor/%.c,$(B)/fuzz/hypervisor/%,$(wildcard tests/fuzz/hypervisor/*_fuzz.c))
 FUZZ_TARGETS += $(HV_FUZZ)
@@ -93,6 +112,6 @@ $(B)/fuzz/hypervisor/%: $(HV_BUILD)/fuzz/tests/fuzz/hypervisor/%.o $(HV_BUILD)/f
 	clang-14 -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(HV_HOST_LIBS)
 
 .SECONDARY:
--include $(HV_OBJS:.o=.d) $(HV_HOST_OBJS:.o=.d) $(HV_FUZZ_OBJS:.o=.d) $(HV_BUILD)/gen/asm_offsets.d
+-include $(HV_OBJS:.o=.d) $(HV_HOST_OBJS:.o=.d) $(HV_FUZZ_OBJS:.o=.d) $(HV_TSAN_OBJS:.o=.d) $(HV_BUILD)/gen/asm_offsets.d
 -include $(patsubst %.c,$(HV_BUILD)/host/%.d,$(wildcard tests/unit/hypervisor/*_test.c))
 -include $(patsubst %.c,$(HV_BUILD)/fuzz/%.d,$(wildcard tests/fuzz/hypervisor/*_fuzz.c))

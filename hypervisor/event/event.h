@@ -26,7 +26,8 @@ bool evtchn_send_pirq(struct domain *d, unsigned port);
 /* Is an event deliverable to @v now (pending and not masked)? For block, preemption and the exit path. */
 static inline bool vcpu_event_deliverable(const struct vcpu *v)
 {
-    return READ_ONCE(v->info->evtchn_upcall_pending) && !READ_ONCE(v->info->evtchn_upcall_mask);
+    return __atomic_load_n(&v->info->evtchn_upcall_pending, __ATOMIC_SEQ_CST) &&
+           !__atomic_load_n(&v->info->evtchn_upcall_mask, __ATOMIC_SEQ_CST);
 }
 /* All selector bits and the upcall flag: after the guest moved its vcpu_info (abi-map pitfall 10). */
 void evtchn_force_scan(struct vcpu *v);

@@ -179,13 +179,21 @@ again:
     return 0;
 }
 
+static unsigned next_used(struct evtchn_table *t, unsigned from)
+{
+    spin_lock(&t->lock);
+    const unsigned p = bitmap_next_set(t->used, MAX_EVTCHNS, from);
+    spin_unlock(&t->lock);
+    return p;
+}
+
 /* Close every used port from @from on. Returns the port to go on with when preempted, 0 when done. */
 static unsigned close_from(struct domain *d, unsigned from)
 {
     struct evtchn_table *t = d->events;
     unsigned p = MAX(from, 1), closed = 0;
 
-    while ((p = bitmap_next_set(t->used, MAX_EVTCHNS, p)) < MAX_EVTCHNS) {
+    while ((p = next_used(t, p)) < MAX_EVTCHNS) {
         if (++closed % 32 == 0 && machine_preempt_pending())
             return p;
         (void)evtchn_close(d, p++);                     /* lost to a racing close: just as good */

@@ -79,7 +79,7 @@ int16_t grant_pin(struct domain *rd, uint32_t ref, domid_t to, bool readonly, mf
     status = announce(grant_shared_of(gt, ref), to, readonly);
     if (status != GNTST_okay)
         return status;
-    *frame = grant_pinned(a) ? a->frame : mfn(READ_ONCE(grant_shared_of(gt, ref)->frame));
+    *frame = grant_pinned(a) ? a->frame : mfn(__atomic_load_n(&grant_shared_of(gt, ref)->frame, __ATOMIC_RELAXED));
     if (!refer(*frame, rd, readonly)) {
         retract(gt, ref, a);
         return GNTST_general_error;

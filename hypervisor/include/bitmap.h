@@ -14,7 +14,7 @@
 
 static inline bool bitmap_test(const uint64_t *map, unsigned bit)
 {
-    return (READ_ONCE(map[bit / 64]) >> (bit % 64)) & 1;
+    return (__atomic_load_n(&map[bit / 64], __ATOMIC_RELAXED) >> (bit % 64)) & 1;
 }
 
 static inline void bitmap_set(uint64_t *map, unsigned bit) { map[bit / 64] |= 1UL << (bit % 64); }
@@ -37,7 +37,7 @@ static inline bool bitmap_atomic_clear(uint64_t *map, unsigned bit)
 static inline unsigned bitmap_next_set(const uint64_t *map, unsigned bits, unsigned from)
 {
     while (from < bits) {
-        const uint64_t w = READ_ONCE(map[from / 64]) >> (from % 64);
+        const uint64_t w = __atomic_load_n(&map[from / 64], __ATOMIC_RELAXED) >> (from % 64);
         if (w) {
             const unsigned b = from + (unsigned)__builtin_ctzl(w);
             return b < bits ? b : bits;
@@ -50,7 +50,7 @@ static inline unsigned bitmap_next_set(const uint64_t *map, unsigned bits, unsig
 static inline unsigned bitmap_next_clear(const uint64_t *map, unsigned bits, unsigned from)
 {
     while (from < bits) {
-        const uint64_t w = ~READ_ONCE(map[from / 64]) >> (from % 64);
+        const uint64_t w = ~__atomic_load_n(&map[from / 64], __ATOMIC_RELAXED) >> (from % 64);
         if (w) {
             const unsigned b = from + (unsigned)__builtin_ctzl(w);
             return b < bits ? b : bits;

@@ -36,7 +36,7 @@ void vcpu_kick(struct vcpu *v)
     if (atomic_load(&v->pause_flags) & VPF_BLOCKED) {
         vcpu_unblock(v);
     } else if (atomic_load(&v->sched.running)) {
-        const unsigned cpu = READ_ONCE(v->sched.cpu);
+        const unsigned cpu = atomic_load(&v->sched.cpu);
         if (cpu != this_cpu())
             machine_kick(cpu);
     }
@@ -44,7 +44,7 @@ void vcpu_kick(struct vcpu *v)
 
 void vcpu_block(struct vcpu *v)
 {
-    WRITE_ONCE(v->info->evtchn_upcall_mask, 0);
+    __atomic_store_n(&v->info->evtchn_upcall_mask, 0, __ATOMIC_RELAXED);
     atomic_fetch_or(&v->pause_flags, VPF_BLOCKED);
     if (vcpu_event_deliverable(v))
         atomic_fetch_and(&v->pause_flags, ~VPF_BLOCKED);

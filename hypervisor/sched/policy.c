@@ -136,8 +136,8 @@ void sched_place(struct vcpu *v)
     if (cpu != v->sched.cpu) {
         /* Fit to the clock it leaves; the difference is what it carries to the other queue. */
         runq_fit_vruntime(rq, v);
-        v->sched.vruntime += READ_ONCE(runq_of(cpu)->min_vruntime) - rq->min_vruntime;
-        WRITE_ONCE(v->sched.cpu, cpu);
+        v->sched.vruntime += atomic_load(&runq_of(cpu)->min_vruntime) - rq->min_vruntime;
+        atomic_store(&v->sched.cpu, cpu);
         spin_unlock_irq(&rq->lock, flags);
         rq = runq_lock_home(v, &flags);
     }
@@ -151,7 +151,7 @@ void sched_place(struct vcpu *v)
     runq_fit_vruntime(rq, v);
     runq_insert(rq, v);
     preempt = should_preempt(rq, v, now);
-    if (!preempt && atomic_load(&rq->nr) == 1 && rq->slice.expires > now + SLICE_NS)
+    if (!preempt && atomic_load(&rq->nr) == 1 && atomic_load(&rq->slice.expires) > now + SLICE_NS)
         timer_set(&rq->slice, now + SLICE_NS);          /* it was alone until now */
     if (!preempt)
         helper = claim_idle(allowed_cpus(v).bits);
@@ -196,8 +196,8 @@ static struct vcpu *take_from(unsigned victim, unsigned cpu, unsigned load, uint
     }
     if (found) {
         runq_remove(rq, found);
-        found->sched.vruntime += READ_ONCE(runq_of(cpu)->min_vruntime) - rq->min_vruntime;
-        WRITE_ONCE(found->sched.cpu, cpu);
+        found->sched.vruntime += atomic_load(&runq_of(cpu)->min_vruntime) - rq->min_vruntime;
+        atomic_store(&found->sched.cpu, cpu);
         found->sched.moved = now;
     }
     spin_unlock_irq(&rq->lock, flags);

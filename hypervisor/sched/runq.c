@@ -20,7 +20,7 @@ _Atomic unsigned nr_waiting;
 struct runq *runq_lock_home(struct vcpu *v, unsigned long *flags)
 {
     for (;;) {
-        const unsigned cpu = READ_ONCE(v->sched.cpu);
+        const unsigned cpu = atomic_load(&v->sched.cpu);
         *flags = spin_lock_irq(&runqs[cpu].lock);
         if (likely(v->sched.cpu == cpu))
             return &runqs[cpu];

@@ -19,11 +19,11 @@ struct runq {
     /* under lock */
     struct list queue;                  /* runnable, not running; by vruntime, first come first among equals */
     struct vcpu *curr;                  /* running here; NULL: idle */
-    uint64_t min_vruntime;              /* never decreases: the queue's virtual clock */
     uint64_t idle_since, idle_time;
     uint64_t next_balance, jitter;      /* only its own CPU */
     struct timer slice;
     /* written under lock, read by all */
+    _Atomic uint64_t min_vruntime;      /* never decreases: the queue's virtual clock */
     _Atomic unsigned nr;                /* length of queue */
     _Atomic unsigned load;              /* weights of queue and curr */
 };

@@ -10,7 +10,7 @@
 
 struct vcpu_sched {
     /* readable by all; changes under RUNQ of the old value: CPU whose queue the vCPU belongs to (last or current) */
-    unsigned cpu;
+    _Atomic unsigned cpu;
     /* readable by all: its registers are on a CPU. Set by sched_choose, cleared by sched_switched_out, under RUNQ. */
     _Atomic bool running;
     /* under RUNQ of cpu */

@@ -74,17 +74,17 @@ static bool tuple_matches(const struct vcpu_time_info *now, const struct vcpu_ti
            !(READ_ONCE(now->version) & 1);
 }
 
+/* Each store is a release: the odd version comes before all of them, the even one after. */
 static void tuple_write(struct vcpu_time_info *to, const struct vcpu_time_info *t)
 {
     const uint32_t odd = READ_ONCE(to->version) | 1;    /* whatever it was: it only has to change, and end even */
 
     __atomic_store_n(&to->version, odd, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    WRITE_ONCE(to->tsc_timestamp, t->tsc_timestamp);
-    WRITE_ONCE(to->system_time, t->system_time);
-    WRITE_ONCE(to->tsc_to_system_mul, t->tsc_to_system_mul);
-    WRITE_ONCE(to->tsc_shift, t->tsc_shift);
-    WRITE_ONCE(to->flags, t->flags);
+    __atomic_store_n(&to->tsc_timestamp, t->tsc_timestamp, __ATOMIC_RELEASE);
+    __atomic_store_n(&to->system_time, t->system_time, __ATOMIC_RELEASE);
+    __atomic_store_n(&to->tsc_to_system_mul, t->tsc_to_system_mul, __ATOMIC_RELEASE);
+    __atomic_store_n(&to->tsc_shift, t->tsc_shift, __ATOMIC_RELEASE);
+    __atomic_store_n(&to->flags, t->flags, __ATOMIC_RELEASE);
     __atomic_store_n(&to->version, odd + 1, __ATOMIC_RELEASE);
 }
 

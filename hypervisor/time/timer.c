@@ -23,16 +23,22 @@
 static struct timer_queue {
     spinlock_t lock;
     struct timer *root;
-    uint64_t armed;
+    _Atomic uint64_t armed;     /* under lock, or by the CPU itself with interrupts off */
 } ALIGNED(64) queue[MAX_CPUS];
 
 /* ---- pairing heap ---- */
+
+/* Atomic only for those who peek without the lock; under it, an ordinary variable. */
+static uint64_t expiry(const struct timer *t)
+{
+    return atomic_load_explicit(&t->expires, memory_order_relaxed);
+}
 
 static struct timer *heap_meld(struct timer *a, struct timer *b)
 {
     if (!a || !b)
         return a ? a : b;
-    if (b->expires < a->expires) {
+    if (expiry(b) < expiry(a)) {
         struct timer *tmp = a;
         a = b;
         b = tmp;
@@ -85,27 +91,32 @@ static void heap_remove(struct timer_queue *q, struct timer *t)
         q->root = heap_meld(q->root, children);
     }
     t->child = t->next = t->prev = NULL;
-    t->queued = false;
+    atomic_store_explicit(&t->queued, false, memory_order_relaxed);
 }
 
 static void heap_insert(struct timer_queue *q, struct timer *t)
 {
-    t->queued = true;
+    atomic_store_explicit(&t->queued, true, memory_order_relaxed);
     q->root = heap_meld(q->root, t);
 }
 
 /* ---- queues ---- */
+
+static void set_armed(struct timer_queue *q, uint64_t deadline)
+{
+    atomic_store_explicit(&q->armed, deadline, memory_order_relaxed);
+}
 
 /* Lock held. Keep I3 after the root of @cpu's queue changed. */
 static void rearm(unsigned cpu)
 {
     struct timer_queue *q = &queue[cpu];
 
-    if (!q->root || q->armed <= q->root->expires)
+    if (!q->root || atomic_load_explicit(&q->armed, memory_order_relaxed) <= expiry(q->root))
         return;
     if (cpu == this_cpu()) {
-        q->armed = q->root->expires;
-        machine_arm_timer(q->armed);
+        set_armed(q, expiry(q->root));
+        machine_arm_timer(expiry(q->root));
     } else {
         softirq_raise_on(cpu, SOFTIRQ_TIMER);
     }
@@ -115,7 +126,7 @@ static void rearm(unsigned cpu)
 static struct timer_queue *lock_queue(struct timer *t, unsigned long *flags)
 {
     for (;;) {
-        const unsigned cpu = READ_ONCE(t->cpu);
+        const unsigned cpu = atomic_load_explicit(&t->cpu, memory_order_relaxed);
         *flags = spin_lock_irq(&queue[cpu].lock);
         if (likely(t->cpu == cpu))
             return &queue[cpu];
@@ -127,7 +138,7 @@ void timer_init_cpu(unsigned cpu)
 {
     spin_lock_init(&queue[cpu].lock, RANK_TIMER);
     queue[cpu].root = NULL;
-    queue[cpu].armed = NEVER;
+    set_armed(&queue[cpu], NEVER);
 }
 
 void timer_init(struct timer *t, unsigned cpu, void (*handler)(void *data), void *data)
@@ -142,7 +153,7 @@ void timer_set(struct timer *t, uint64_t expires)
 
     if (t->queued)
         heap_remove(q, t);
-    t->expires = expires;
+    atomic_store_explicit(&t->expires, expires, memory_order_relaxed);
     if (!t->dead && expires != NEVER) {
         heap_insert(q, t);
         rearm(t->cpu);
@@ -155,7 +166,7 @@ void timer_stop(struct timer *t)
     unsigned long flags;
     struct timer_queue *q;
 
-    if (!READ_ONCE(t->queued))
+    if (!atomic_load_explicit(&t->queued, memory_order_relaxed))
         return;
     q = lock_queue(t, &flags);
     if (t->queued)
@@ -166,7 +177,7 @@ void timer_stop(struct timer *t)
 void timer_migrate(struct timer *t, unsigned cpu)
 {
     for (;;) {
-        const unsigned old = READ_ONCE(t->cpu);
+        const unsigned old = atomic_load_explicit(&t->cpu, memory_order_relaxed);
         if (old == cpu)
             return;
         const unsigned long flags = machine_irq_save();
@@ -207,7 +218,7 @@ void timer_kill(struct timer *t)
 
 void timer_interrupt(void)
 {
-    queue[this_cpu()].armed = NEVER;                    /* irq off, our own queue; I3 by the softirq */
+    set_armed(&queue[this_cpu()], NEVER);                   /* irq off, our own queue; I3 by the softirq */
     softirq_raise(SOFTIRQ_TIMER);
 }
 
@@ -217,12 +228,12 @@ static struct timer *next_expired(struct timer_queue *q)
     const unsigned long flags = spin_lock_irq(&q->lock);
     struct timer *t = q->root;
 
-    if (t && t->expires <= machine_now()) {
+    if (t && expiry(t) <= machine_now()) {
         heap_remove(q, t);
         atomic_fetch_add(&t->running, 1);
     } else {
         t = NULL;
-        q->armed = NEVER;
+        set_armed(q, NEVER);
         rearm(this_cpu());
     }
     spin_unlock_irq(&q->lock, flags);

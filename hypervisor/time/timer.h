@@ -15,9 +15,10 @@ struct timer {
     void (*handler)(void *data);
     void *data;
     /* under TIMER of cpu */
-    uint64_t expires;           /* machine_now() time */
-    unsigned cpu;               /* readable by all; changes under both queues' locks */
-    bool queued, dead;
+    _Atomic uint64_t expires;   /* machine_now() time; readable by all */
+    _Atomic unsigned cpu;       /* readable by all; changes under both queues' locks */
+    _Atomic bool queued;
+    bool dead;
     struct timer *child, *next, *prev;  /* pairing heap; prev: left sibling, or the parent of a first child */
     _Atomic unsigned running;   /* handlers at work: more than one when it is set and moved meanwhile */
 };

@@ -35,10 +35,9 @@ void wallclock_publish(struct domain *d)
     const uint64_t sec = wc_sec + (uint64_t)d->time.offset_seconds;
     const uint32_t odd = READ_ONCE(s->wc_version) | 1;
     __atomic_store_n(&s->wc_version, odd, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    WRITE_ONCE(s->wc_sec, (uint32_t)sec);
-    WRITE_ONCE(s->wc_sec_hi, (uint32_t)(sec >> 32));
-    WRITE_ONCE(s->wc_nsec, wc_nsec);
+    __atomic_store_n(&s->wc_sec, (uint32_t)sec, __ATOMIC_RELEASE);
+    __atomic_store_n(&s->wc_sec_hi, (uint32_t)(sec >> 32), __ATOMIC_RELEASE);
+    __atomic_store_n(&s->wc_nsec, wc_nsec, __ATOMIC_RELEASE);
     __atomic_store_n(&s->wc_version, odd + 1, __ATOMIC_RELEASE);
     spin_unlock(&wc_lock);
 }

@@ -120,7 +120,7 @@ void machine_load_root(struct vcpu *v)
 
 unsigned this_cpu(void) { return fake_cpu; }
 cpumask_t machine_online_cpus(void) { return fake_online; }
-void machine_kick(unsigned cpu) { fake_log.kicks[cpu]++; }
+void machine_kick(unsigned cpu) { __atomic_fetch_add(&fake_log.kicks[cpu], 1, __ATOMIC_RELAXED); }
 unsigned long machine_irq_save(void) { return 0; }
 void machine_irq_restore(unsigned long flags) { (void)flags; }
 void machine_cpu_relax(void) { sched_yield(); }     /* a ticket lock waits for a thread that may not be running */
@@ -138,7 +138,7 @@ void fake_preempt_at(unsigned k, unsigned every)
 
 bool machine_preempt_pending(void)
 {
-    fake_preempt_asked++;
+    __atomic_fetch_add(&fake_preempt_asked, 1, __ATOMIC_RELAXED);
     if (preempt_in == 0 || --preempt_in > 0)
         return false;
     preempt_in = preempt_every;
@@ -148,7 +148,7 @@ bool machine_preempt_pending(void)
 /* ---- time ---- */
 
 uint64_t machine_now(void) { return fake_now; }
-void machine_arm_timer(uint64_t deadline_ns) { fake_deadline = deadline_ns; }
+void machine_arm_timer(uint64_t deadline_ns) { __atomic_store_n(&fake_deadline, deadline_ns, __ATOMIC_RELAXED); }
 
 /* ---- guest memory ---- */
 
@@ -315,7 +315,7 @@ void softirq_raise(enum softirq nr)
 void softirq_raise_on(unsigned cpu, enum softirq nr)
 {
     atomic_fetch_or(&fake_softirq[cpu], 1u << nr);
-    fake_log.softirqs[nr]++;
+    __atomic_fetch_add(&fake_log.softirqs[nr], 1, __ATOMIC_RELAXED);
 }
 
 bool softirq_pending(unsigned cpu)

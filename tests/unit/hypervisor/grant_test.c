@@ -578,21 +578,21 @@ static void *flipper(void *arg)
         struct grant_entry_v1 *e = entry(&x.a, 8);
         switch (rand_r(&seed) % 5) {
         case 0:
-            WRITE_ONCE(e->flags, (uint16_t)rand_r(&seed));
+            __atomic_store_n(&e->flags, (uint16_t)rand_r(&seed), __ATOMIC_RELAXED);
             break;
         case 1:
-            WRITE_ONCE(e->domid, (domid_t)(rand_r(&seed) % 4));
+            __atomic_store_n(&e->domid, (domid_t)(rand_r(&seed) % 4), __ATOMIC_RELAXED);
             break;
         case 2:
-            WRITE_ONCE(e->frame, (uint32_t)rand_r(&seed) % FX_FRAMES);
+            __atomic_store_n(&e->frame, (uint32_t)rand_r(&seed) % FX_FRAMES, __ATOMIC_RELAXED);
             break;
         case 3:
-            WRITE_ONCE(e->frame, (uint32_t)rand_r(&seed) << 12);
+            __atomic_store_n(&e->frame, (uint32_t)rand_r(&seed) << 12, __ATOMIC_RELAXED);
             break;
         default:
-            WRITE_ONCE(e->frame, (uint32_t)x.fa[20 + rand_r(&seed) % 4].n);
-            WRITE_ONCE(e->domid, 2);
-            WRITE_ONCE(e->flags, GTF_permit_access);
+            __atomic_store_n(&e->frame, (uint32_t)x.fa[20 + rand_r(&seed) % 4].n, __ATOMIC_RELAXED);
+            __atomic_store_n(&e->domid, 2, __ATOMIC_RELAXED);
+            __atomic_store_n(&e->flags, GTF_permit_access, __ATOMIC_RELAXED);
             break;
         }
     }
