@@ -61,7 +61,7 @@ static int image_buffer(struct image *img, uint64_t size)
     const uint64_t pages = ROUND_UP(size, PAGE_SIZE) >> PAGE_SHIFT;
     const unsigned order = pages > 1 ? 64 - (unsigned)__builtin_clzl(pages - 1) : 0;
 
-    img->buffer = frame_alloc_hv(order, 0);
+    img->buffer = frame_alloc_hv_uncleared(order);
     if (mfn_eq(img->buffer, MFN_INVALID))
         return -ENOMEM;
     img->buffer_pages = pages;

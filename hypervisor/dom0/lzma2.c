@@ -78,35 +78,36 @@ INLINE bool bit_branch(struct range *r, prob *p)
     return true;
 }
 
-/* I3. Returns all ones for a 0, zero for a 1: the mask that the arithmetic needs. */
-INLINE uint32_t bit_zero(struct range *r, prob *p)
+/*
+ * I3. One bit appended to @symbol. Written as instructions because compilers turn the choice back into a jump:
+ * code < bound is a 0 (carry set), else a 1 takes the upper part of the range.
+ */
+INLINE uint32_t append_bit(struct range *r, prob *p, uint32_t symbol)
 {
     normalize(r);
-    const uint32_t v = *p, bound = (r->range >> 11) * v;
-    const uint32_t zero = (uint32_t)(((int64_t)r->code - (int64_t)bound) >> 63);
-    const uint32_t rest = r->range - bound;
+    const uint32_t v = *p;
+    uint32_t bound = (r->range >> 11) * v, adjust = v + (31u - 2048u);
+    const uint32_t rest = r->range - bound, code = r->code - bound;
 
-    r->range = rest + ((bound - rest) & zero);
-    r->code -= bound & ~zero;
-    /* Towards 2048 or 0 by a 32nd: one rounding shift does both. */
-    *p = (prob)(v - (uint32_t)((int32_t)(v + (zero & (31u - 2048u))) >> 5));
-    return zero;
+    symbol *= 2;
+    asm("cmp %[range], %[code]\n\tcmovae %[rest], %[range]\n\tcmovae %[less], %[code]\n\t"
+        "cmovae %[v], %[adjust]\n\tsbb $-1, %[symbol]"
+        : [range] "+r"(bound), [code] "+r"(r->code), [adjust] "+r"(adjust), [symbol] "+r"(symbol)
+        : [rest] "r"(rest), [less] "r"(code), [v] "r"(v) : "cc");
+    r->range = bound;
+    /* Towards 0 or 2048 by a 32nd: one rounding shift does both. */
+    *p = (prob)(v - (uint32_t)((int32_t)adjust >> 5));
+    return symbol;
 }
 
 INLINE uint32_t tree_step(struct range *r, prob *p, uint32_t symbol)
 {
-    return symbol * 2 + 1 + bit_zero(r, &p[symbol]);
+    return append_bit(r, &p[symbol], symbol);
 }
 
 INLINE uint32_t tree3(struct range *r, prob *p)
 {
     return tree_step(r, p, tree_step(r, p, tree_step(r, p, 1))) - 8;
-}
-
-INLINE uint32_t tree6(struct range *r, prob *p)
-{
-    uint32_t s = tree_step(r, p, tree_step(r, p, tree_step(r, p, 1)));
-    return tree_step(r, p, tree_step(r, p, tree_step(r, p, s))) - 64;
 }
 
 INLINE uint32_t tree8(struct range *r, prob *p)
@@ -115,14 +116,23 @@ INLINE uint32_t tree8(struct range *r, prob *p)
     return tree_step(r, p, tree_step(r, p, tree_step(r, p, tree_step(r, p, s)))) - 256;
 }
 
+/* The same for @size = 2^bits, in little code. */
+INLINE uint32_t tree_small(struct range *r, prob *p, uint32_t size)
+{
+    uint32_t s = 1;
+    do
+        s = tree_step(r, p, s);
+    while (s < size);
+    return s - size;
+}
+
 /* Low bit first. */
 INLINE uint32_t tree_reverse(struct range *r, prob *p, unsigned bits)
 {
     uint32_t s = 1, value = 0;
     for (unsigned i = 0; i < bits; i++) {
-        const uint32_t one = 1 + bit_zero(r, &p[s]);
-        s = s * 2 + one;
-        value |= one << i;
+        s = tree_step(r, p, s);
+        value |= (s & 1) << i;
     }
     return value;
 }
@@ -146,9 +156,9 @@ INLINE uint32_t direct_bits(struct range *r, unsigned bits)
 INLINE uint32_t match_step(struct range *r, prob *p, uint32_t symbol, uint32_t *match, uint32_t *offset)
 {
     *match <<= 1;
-    const uint32_t zero = bit_zero(r, &p[*offset + (*match & *offset) + symbol]);
-    *offset &= *match ^ zero;
-    return symbol * 2 + 1 + zero;
+    symbol = append_bit(r, &p[*offset + (*match & *offset) + symbol], symbol);
+    *offset &= *match ^ ((symbol & 1) - 1);
+    return symbol;
 }
 
 /* After a match the byte that would have continued it predicts this one, up to the first difference. */
@@ -162,16 +172,21 @@ INLINE uint32_t literal_after_match(struct range *r, prob *p, uint32_t match)
 
 INLINE uint32_t length(struct range *r, struct length_probs *p, unsigned pos_state)
 {
-    if (!bit_branch(r, &p->choice))
-        return MATCH_MIN + tree3(r, p->low[pos_state]);
-    if (!bit_branch(r, &p->choice2))
-        return MATCH_MIN + 8 + tree3(r, p->mid[pos_state]);
-    return MATCH_MIN + 16 + tree8(r, p->high);
+    prob *tree = p->low[pos_state];
+    uint32_t base = MATCH_MIN;
+
+    if (bit_branch(r, &p->choice)) {
+        if (bit_branch(r, &p->choice2))
+            return MATCH_MIN + 16 + tree_small(r, p->high, 256);
+        tree = p->mid[pos_state];
+        base += 8;
+    }
+    return base + tree3(r, tree);
 }
 
 INLINE uint32_t distance(struct range *r, struct lzma2_probs *p, uint32_t len)
 {
-    const uint32_t slot = tree6(r, p->slot[MIN(len - MATCH_MIN, 3u)]);
+    const uint32_t slot = tree_small(r, p->slot[MIN(len - MATCH_MIN, 3u)], 64);
     if (slot < 4)
         return slot;
     const unsigned bits = (slot >> 1) - 1;

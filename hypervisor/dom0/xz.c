@@ -60,7 +60,8 @@ static void crc_init(struct stream *s)
         }
 }
 
-static uint32_t crc32_of(const struct stream *s, const uint8_t *p, uint64_t n)
+/* Loops that see every byte are aligned so that none straddles a page: emulators cannot chain blocks across one. */
+static __attribute__((aligned(512))) uint32_t crc32_of(const struct stream *s, const uint8_t *p, uint64_t n)
 {
     const uint32_t (*const t)[256] = s->crc_table;
     uint32_t c = ~0u;
@@ -121,7 +122,7 @@ static bool sign_byte(uint32_t b)
 }
 
 /* First byte at or behind @i that is E8 or E9 (CALL, JMP), or @end. */
-static uint64_t next_branch(const uint8_t *p, uint64_t i, uint64_t end)
+static inline __attribute__((always_inline)) uint64_t next_branch(const uint8_t *p, uint64_t i, uint64_t end)
 {
     for (; i + 8 <= end; i += 8) {
         uint64_t w;
@@ -156,14 +157,14 @@ static uint32_t to_relative(uint32_t value, uint32_t next, uint32_t skipped)
 }
 
 /* Undo the encoder's x86 filter on a whole block. */
-static void x86_unfilter(uint8_t *p, uint64_t size, uint32_t start)
+static __attribute__((noinline, aligned(1024))) void x86_unfilter(uint8_t *p, uint64_t size, uint32_t start)
 {
     uint64_t last = ~0UL;               /* where the latest opcode byte was, converted or not */
     uint32_t skipped = 0;
 
     if (size < 5)
         return;
-    for (uint64_t i = next_branch(p, 0, size - 4); i < size - 4; i = next_branch(p, i, size - 4)) {
+    for (uint64_t i = 0; (i = next_branch(p, i, size - 4)) < size - 4;) {
         const uint64_t gap = i - last;
         skipped = last == ~0UL || gap > 3 ? 0 : (skipped << (gap - 1)) & 7;
         last = i;

@@ -20,6 +20,8 @@ uint64_t frame_unclaimed_count(void);
 
 /* 2^order frames below 2^addr_bits bytes (0: anywhere), owner DOMID_XEN, zeroed. MFN_INVALID when there are none. */
 MUST_CHECK mfn_t frame_alloc_hv(unsigned order, unsigned addr_bits);
+/* The same with whatever they held before: for our own buffers that are written before they are read (dom0/). */
+MUST_CHECK mfn_t frame_alloc_hv_uncleared(unsigned order);
 void frame_free_hv(mfn_t m, unsigned order);
 
 /*

@@ -47,9 +47,9 @@ static mfn_t take_clean(unsigned order, unsigned addr_bits, struct domain *claim
     return m;
 }
 
-mfn_t frame_alloc_hv(unsigned order, unsigned addr_bits)
+static mfn_t alloc_hv(unsigned order, unsigned addr_bits, bool clear)
 {
-    const mfn_t m = take_clean(order, addr_bits, NULL, true);
+    const mfn_t m = take_clean(order, addr_bits, NULL, clear);
 
     if (!mfn_eq(m, MFN_INVALID)) {
         for (uint64_t i = 0; i < 1UL << order; i++)
@@ -58,6 +58,10 @@ mfn_t frame_alloc_hv(unsigned order, unsigned addr_bits)
     }
     return m;
 }
+
+mfn_t frame_alloc_hv(unsigned order, unsigned addr_bits) { return alloc_hv(order, addr_bits, true); }
+
+mfn_t frame_alloc_hv_uncleared(unsigned order) { return alloc_hv(order, 0, false); }
 
 void frame_free_hv(mfn_t m, unsigned order)
 {
