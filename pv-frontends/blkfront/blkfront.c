@@ -5,9 +5,9 @@
 #define REQUEST_TIMEOUT 30000000000UL
 #define NO_REF 0U
 
-static int give(struct blkfront *b, const void *page, bool read_only, grant_ref_t *ref)
+static int give(struct blkfront *b, const void *page, grant_ref_t *ref)
 {
-    int rc = pv_grant_give(b->grants, b->bus.back_domid, pv_frame(page), read_only);
+    int rc = pv_grant_give(b->grants, b->bus.back_domid, pv_frame(page), false);
 
     if (rc > 0)
         *ref = (grant_ref_t)rc;
@@ -85,11 +85,12 @@ static int make_request(struct blkfront *b, struct blk_request *r, unsigned page
         return -XEN_ENOMEM;
     r->nr_pages = pages;
     for (unsigned i = 0; rc == 0 && i < pages; i++)
-        rc = give(b, r->pages + (size_t)i * PV_PAGE_SIZE, false, &r->refs[i]);
+        rc = give(b, r->pages + (size_t)i * PV_PAGE_SIZE, &r->refs[i]);
     if (rc != 0 || pages <= BLKIF_MAX_SEGMENTS_PER_REQUEST)
         return rc;
     r->indirect = pv_pages_alloc(1);
-    return r->indirect == NULL ? -XEN_ENOMEM : give(b, r->indirect, true, &r->indirect_ref);
+    /* Writable although only read: a back end that keeps its mappings maps every page for writing. */
+    return r->indirect == NULL ? -XEN_ENOMEM : give(b, r->indirect, &r->indirect_ref);
 }
 
 static int make_queue(struct blkfront *b, struct blk_queue *q, unsigned pages)
@@ -101,7 +102,7 @@ static int make_queue(struct blkfront *b, struct blk_queue *q, unsigned pages)
         return -XEN_ENOMEM;
     pv_ring_init(&q->ring, q->ring_page, 1, sizeof(struct blkif_request));
     pv_ids_init(&q->ids, q->ring.size < BLK_DEPTH ? q->ring.size : BLK_DEPTH);
-    rc = give(b, q->ring_page, false, &q->ring_ref);
+    rc = give(b, q->ring_page, &q->ring_ref);
     for (unsigned i = 0; rc == 0 && i < q->ids.size; i++)
         rc = make_request(b, &q->requests[i], pages);
     if (rc != 0)

@@ -250,9 +250,11 @@ int mm_extend(uint64_t pfns)
         if (rc != 0)
             return rc;
         mapped_pfns = pfn + 1;
+    }
+    /* Downwards: the list is in ascending order, so that runs can be found in it. */
+    for (uint64_t pfn = mapped_pfns; pfn-- > start;)
         if (!in_module(pfn))
             page_free(mm_va(pfn));
-    }
     return 0;
 }
 

@@ -48,3 +48,11 @@ guest-fuzz: guests
 	for seed in $(FUZZ_SEEDS); do \
 	    tests/guest/run.py --hv $(HV) --timeout 600 --args "seed=$$seed calls=$(FUZZ_CALLS)" fuzz || exit 1; done
 .PHONY: guest-fuzz
+
+# The guests that need devices, as files of Dom0.
+TINY := hello disk net worker smp
+$(B)/tiny.img: tests/image/mkimage.py $(GUEST_DIR)/tiny.list $(TINY:%=$(B)/guests/%.elf) $(PKGS)/ready
+	tests/image/mkimage.py --root $(PKGS)/root --list $(GUEST_DIR)/tiny.list \
+	    $(foreach g,$(TINY),--add $(B)/guests/$(g).elf:/tiny/$(g).elf) --output $@
+IMAGES += $(B)/tiny.img
+ALL_TARGETS += $(B)/tiny.img

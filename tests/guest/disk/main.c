@@ -6,7 +6,7 @@
  *   disk=N      XenStore number of the disk (51712 = xvda)
  *   mib=N       size of the chain (default 8, at most the disk)
  *   rounds=N    how often (default 2); queues=N, pages=N as in blkfront_open()
- *   keep        only verify what an earlier run has left
+ *   leave       the chain is the last thing written; keep: only verify what such a run has left
  */
 #include "harness.h"
 #include "blkfront.h"
@@ -159,7 +159,7 @@ void guest_test(void)
     for (uint64_t round = 1; round <= cmdline_number("rounds", 2); round++)
         if ((!cmdline_has("keep") && !write_chain(round)) || !verify_chain())
             break;
-    if (!cmdline_has("keep")) {
+    if (!cmdline_has("keep") && !cmdline_has("leave")) {
         item("stream");
         stream(BLKIF_OP_WRITE);
         stream(BLKIF_OP_READ);
