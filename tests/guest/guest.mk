@@ -37,7 +37,7 @@ guests: $(GUEST_ELFS)
 
 # HV=paravane (default) or xen; GUESTS="hello traps" for some of them.
 HV ?= paravane
-guest-tests: guests
+guest-tests: guests $(if $(filter paravane,$(HV)),$(B)/paravane)
 	tests/guest/run.py --hv $(HV) $(GUESTS)
 .PHONY: guests guest-tests
 

@@ -138,7 +138,9 @@ void gen_init(struct gen *g, unsigned vcpu, uint64_t seed)
         g->tables[i] = page_alloc();
         mm_protect(g->tables[i]);
     }
-    g->scratch = page_alloc_run(2);
+    /* Outputs may be longer than what is left of these two pages: behind them nothing is mapped. */
+    g->scratch = page_alloc_run(3);
+    mm_unmap((uintptr_t)g->scratch + 2 * PAGE_SIZE);
     g->window = mm_reserve_va(WINDOW_PAGES);
     for (unsigned i = 0; i < WINDOW_PAGES; i++)
         mm_map(g->window + i * PAGE_SIZE, 0, 0);

@@ -3,7 +3,7 @@
  * Hypercall fuzzer. Claim: no sequence of plausible and implausible calls from a guest harms anybody else, and
  * the ones that stay within the guest's own rights leave it running.
  *
- *   seed=N    where to start (printed); calls=N per vCPU (default 20000); vcpus=1 for a repeatable run
+ *   seed=N    where to start (printed); calls=N per vCPU (default 5000); vcpus=1 for a repeatable run
  *   without=M bit mask of rows of ops[] to leave out
  *   trace     print each call before it is made: the last line names the one that broke something
  *
@@ -479,7 +479,7 @@ void guest_test(void)
     uint64_t seed = cmdline_number("seed", 1);
     unsigned vcpus = (unsigned)cmdline_number("vcpus", smp_vcpu_count() > 1 ? 2 : 1);
 
-    calls_wanted = cmdline_number("calls", 20000);
+    calls_wanted = cmdline_number("calls", 5000);
     tracing = cmdline_has("trace");
     left_out = cmdline_number("without", 0);
     item("fuzz");
