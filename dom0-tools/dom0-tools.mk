@@ -30,7 +30,7 @@ $(B)/bin/vane: $(call vane_objs,$(VANE_CLI_C)) $(VANE_LIB) $(VANE_STORE_LIB) $(S
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(VANE_LIBS)
 
-$(B)/bin/vaned: $(call vane_objs,$(VANED_C)) $(VANE_LIB)
+$(B)/bin/vaned: $(call vane_objs,$(VANED_C)) $(VANE_LIB) $(VANE_STORE_LIB) $(STORE_LIB)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(VANE_LIBS)
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../store/contract.h"
 #include "handle.h"
 #include "store.h"
 
@@ -95,8 +96,14 @@ static int fail_write(struct vane *v, const char *what, const char *path)
 
 int store_write(struct vane *v, xs_transaction_t t, const char *path, const char *value)
 {
+    char why[256];
+    const char *breach;
+
     if (!vane_xs(v))
         return vane_last_error(v)->code;
+    breach = store_contract_breach(path, value, why, sizeof(why));
+    if (breach)                             /* our own mistake: say so, and go on */
+        vane_log(v, VANE_WARN, "%s", breach);
     if (!xs_write(v->xs, t, path, value, (unsigned)strlen(value)))
         return fail_write(v, "write", path);
     return 0;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "cmd_internal.h"
+#include "contract.h"
 #include "store_cmd.h"
 #include "store_schema.h"
 #include "tree.h"
@@ -191,19 +192,6 @@ int store_cmd_read(int argc, char **argv)
     return rc;
 }
 
-/* Does the schema allow it?  Only absolute paths can be judged. */
-static int check_write(const char *verb, const char *path, const char *value)
-{
-    int id = store_match(path, strlen(path), NULL), rc;
-
-    if (id < 0)
-        return store_fail(verb, "%s is not in the schema (--force writes it all the same)", path);
-    rc = store_paths[id].rest ? 0 : store_value_check(store_paths[id].type, value, strlen(value));
-    return rc ? store_fail(verb, "%s: \"%s\" is %s %s (--force writes it all the same)", path, value,
-                           rc == -STORE_ERANGE ? "out of range for" : "no",
-                           store_types[store_paths[id].type].name) : 0;
-}
-
 static bool write_all(struct xs_handle *xs, xs_transaction_t t, int n, char **pairs)
 {
     for (int i = 0; i < n; i += 2) {
@@ -217,14 +205,17 @@ int store_cmd_write(int argc, char **argv)
 {
     struct xs_handle *xs;
     bool force = false, ok;
+    char why[512];
 
     if (flags(argc, argv, NULL, &force))
         return EXIT_FAILED;
     if (optind == argc || (argc - optind) % 2)
         return store_fail(argv[0], "PATH VALUE, in pairs");
     for (int i = optind; i < argc && !force; i += 2) {
-        if (check_write(argv[0], argv[i], argv[i + 1]))
-            return EXIT_FAILED;
+        const char *breach = store_contract_breach(argv[i], argv[i + 1], why, sizeof(why));
+
+        if (breach)
+            return store_fail(argv[0], "%s (--force writes it all the same)", breach);
     }
     xs = store_connect(argv[0]);
     if (!xs)
@@ -234,10 +225,10 @@ int store_cmd_write(int argc, char **argv)
 
         ok = t != XBT_NULL && write_all(xs, t, argc - optind, argv + optind);
         if (t != XBT_NULL && !ok) {
-            int why = errno;
+            int error = errno;
 
             xs_transaction_end(xs, t, true);
-            errno = why;
+            errno = error;
         } else if (ok) {
             ok = xs_transaction_end(xs, t, false);
         }

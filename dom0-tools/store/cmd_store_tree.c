@@ -246,7 +246,8 @@ static void print_side(const char *mark, const struct tree_node *n)
 
     printf("%s", mark);
     tree_quote(stdout, n->value, n->len, false);
-    printf(n->nperms ? " (%s)" : "", tree_perms(n, perms, sizeof(perms)));
+    if (n->nperms)
+        printf(" (%s)", tree_perms(n, perms, sizeof(perms)));
 }
 
 static void json_side(const char *key, const struct tree_node *n)

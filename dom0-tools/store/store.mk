@@ -14,6 +14,7 @@ VANE_STORE_CFLAGS := $(STORE_CFLAGS) -I$(VANE_STORE_DIR)  -Itests/unit/store
 
 ALL_TARGETS += $(VANE_STORE_LIB)
 UNIT_TESTS  += $(VANE_STORE_TESTS)
+FUZZ_TARGETS += $(B)/fuzz/store_fuzz
 
 $(B)/$(VANE_STORE_DIR)/%.o: $(VANE_STORE_DIR)/%.c $(wildcard $(VANE_STORE_DIR)/*.h) $(STORE_GEN)
 	@mkdir -p $(@D)
@@ -31,6 +32,11 @@ $(B)/unit/store_tool $(VANE_STORE_TESTS): $(B)/unit/%: tests/unit/store/%.c test
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $(SANITIZE) $(VANE_STORE_CFLAGS) -o $@ $(filter %.c,$(sort $^)) \
 	    $(VANE_STORE_LIBS) -lcunit -lpthread
+
+$(B)/fuzz/store_fuzz: tests/fuzz/store_fuzz.c $(VANE_STORE_SRC) $(STORE_SRC) $(STORE_GEN)
+	@mkdir -p $(@D)
+	$(CLANG) $(HOST_CFLAGS) $(VANE_STORE_CFLAGS) -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -o $@ $(filter %.c,$(sort $^)) $(VANE_STORE_LIBS)
 
 # Figures on the host, without sanitizers: `make store-bench` prints NAME VALUE UNIT.
 VANE_STORE_BENCH := $(B)/bench/store_bench $(B)/bench/store_tool $(B)/bench/xenstored_host.so
