@@ -30,6 +30,9 @@ void asm_offsets(void)
     DEFINE(VCPU_user_cr3, offsetof(struct vcpu, cpu.user_cr3));
     DEFINE(VCPU_kernel_sp, offsetof(struct vcpu, cpu.kernel_sp));
     DEFINE(VCPU_syscall_callback, offsetof(struct vcpu, cpu.syscall_callback));
+    DEFINE(VCPU_trap14_address, offsetof(struct vcpu, cpu.traps[14].address));
+    DEFINE(VCPU_trap14_mask_events, offsetof(struct vcpu, cpu.traps[14].mask_events));
+    DEFINE(VI_cr2, offsetof(struct vcpu_info, arch.cr2));
     DEFINE(VCPU_info, offsetof(struct vcpu, info));
     DEFINE(VI_pending, offsetof(struct vcpu_info, evtchn_upcall_pending));
     DEFINE(VI_mask, offsetof(struct vcpu_info, evtchn_upcall_mask));

@@ -116,12 +116,20 @@ void bounce_failsafe(struct vcpu *v, struct cpu_user_regs *r, uint16_t ds, uint1
     bounce(v, r, &b, "a failsafe callback");
 }
 
+/* entry.S had toggled to the guest kernel and could not write the frame to its stack. */
+void bounce_stack_missing(struct cpu_user_regs *r)
+{
+    struct vcpu *v = current_vcpu();
+    domain_crash(v->domain, "vcpu %u: cannot write a frame to kernel stack %lx (user rip %lx)", v->id, v->cpu.kernel_sp,
+                 r->rip);
+}
+
 /* SYSCALL from guest user mode when entry.S would not do it. */
 void syscall_from_user_slow(struct cpu_user_regs *r)
 {
     struct vcpu *v = current_vcpu();
-    if (v->cpu.kernel_mode) {               /* entry.S had toggled and could not write the frame */
-        domain_crash(v->domain, "vcpu %u: cannot write a SYSCALL frame to stack %lx", v->id, v->cpu.kernel_sp);
+    if (v->cpu.kernel_mode) {
+        bounce_stack_missing(r);
         return;
     }
     if (!v->cpu.syscall_callback) {

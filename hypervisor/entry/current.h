@@ -74,6 +74,7 @@ void bounce_failsafe(struct vcpu *v, struct cpu_user_regs *r, uint16_t ds, uint1
 void trap_from_guest(struct cpu_user_regs *r);
 void trap_in_hypervisor(struct cpu_user_regs *r);
 void syscall_from_user_slow(struct cpu_user_regs *r);
+void bounce_stack_missing(struct cpu_user_regs *r);
 void hypercall_from_guest(struct cpu_user_regs *r);
 #endif
 

@@ -350,7 +350,10 @@ exit_slow:
 idt_stubs:
         .set vec, 0
         .rept 256
-        .if vec == 8 || (vec >= 10 && vec <= 14) || vec == 17 || vec == 21 || vec == 29 || vec == 30
+        .if vec == 14
+        .balign 16
+        jmp page_fault
+        .elseif vec == 8 || (vec >= 10 && vec <= 14) || vec == 17 || vec == 21 || vec == 29 || vec == 30
         VECTOR_ERR vec
         .else
         VECTOR_NOERR vec
@@ -358,6 +361,103 @@ idt_stubs:
         .set vec, vec + 1
         .endr
         .balign 16
+
+/*
+ * #PF. The usual one comes from guest user mode and is the guest kernel's to handle: straight to its handler, like SYSCALL
+ * above, with the frame rcx r11 error rip cs rflags rsp ss. Everything else (kernel mode, our own range, protection keys,
+ * masked events, no handler) goes the common way. The hardware's error code is right as it is: user mode faults say U=1.
+ */
+#define E_cs 16
+#define E_rflags 24
+#define E_rsp 32
+#define E_ss 40
+#define FROM_ERROR(off) ((off) - INFO_regs - REGS_error_code)
+#define PF_PKEY 0x20
+        .balign 16
+page_fault:
+        movl $14, 4(%rsp)
+        testb $3, E_cs(%rsp)
+        jz trap_common
+        cld
+        mov %rcx, FROM_ERROR(INFO_scratch)(%rsp)
+        mov %r11, FROM_ERROR(INFO_scratch + 8)(%rsp)
+        mov %rax, FROM_ERROR(INFO_scratch + 16)(%rsp)
+        mov FROM_ERROR(INFO_current)(%rsp), %rcx
+        cmpb $0, VCPU_kernel_mode(%rcx)
+        jne page_fault_slow
+        cmpb $0, VCPU_kernel_entry_work(%rcx)
+        jne page_fault_slow
+        testl $PF_PKEY, (%rsp)
+        jnz page_fault_slow
+        cmpq $0, VCPU_trap14_address(%rcx)
+        je page_fault_slow
+        mov %cr2, %rax
+        mov %rax, %r11
+        shr $43, %r11
+        cmp $(HV_START >> 43), %r11             /* our sixteen slots: windows, M2P */
+        je page_fault_slow
+        mov VCPU_info(%rcx), %r11
+        cmpb $0, VI_mask(%r11)
+        jne page_fault_slow
+        mov %rax, VI_cr2(%r11)
+        mov VCPU_trap14_mask_events(%rcx), %al
+        mov %al, VI_mask(%r11)
+        swapgs
+        mov VCPU_kernel_cr3(%rcx), %r11
+        mov %r11, %cr3
+        movb $1, VCPU_kernel_mode(%rcx)
+        mov VCPU_kernel_sp(%rcx), %r11
+        ASM_STAC
+        movzwl E_ss(%rsp), %eax
+1:      mov %rax, -8(%r11)
+        mov E_rsp(%rsp), %rax
+2:      mov %rax, -16(%r11)
+        mov E_rflags(%rsp), %rax
+3:      mov %rax, -24(%r11)
+        movzwl E_cs(%rsp), %eax
+4:      mov %rax, -32(%r11)
+        mov 8(%rsp), %rax                       /* rip */
+5:      mov %rax, -40(%r11)
+        movzwl (%rsp), %eax
+6:      mov %rax, -48(%r11)
+        mov FROM_ERROR(INFO_scratch + 8)(%rsp), %rax
+7:      mov %rax, -56(%r11)
+        mov FROM_ERROR(INFO_scratch)(%rsp), %rax
+8:      mov %rax, -64(%r11)
+        ASM_CLAC
+        EX 1b, page_fault_no_stack
+        EX 2b, page_fault_no_stack
+        EX 3b, page_fault_no_stack
+        EX 4b, page_fault_no_stack
+        EX 5b, page_fault_no_stack
+        EX 6b, page_fault_no_stack
+        EX 7b, page_fault_no_stack
+        EX 8b, page_fault_no_stack
+        mov VCPU_trap14_address(%rcx), %rcx     /* canonical, checked when it was registered: SYSRET is safe */
+        mov FROM_ERROR(INFO_scratch + 16)(%rsp), %rax
+        mov %r11, E_rsp(%rsp)
+        mov E_rflags(%rsp), %r11
+        and $~RFLAGS_BOUNCE_CLEAR, %r11
+        mov E_rsp(%rsp), %rsp
+        lea -64(%rsp), %rsp
+        sysretq
+
+page_fault_slow:
+        mov FROM_ERROR(INFO_scratch)(%rsp), %rcx
+        mov FROM_ERROR(INFO_scratch + 8)(%rsp), %r11
+        mov FROM_ERROR(INFO_scratch + 16)(%rsp), %rax
+        jmp trap_common
+
+page_fault_no_stack:
+        mov FROM_ERROR(INFO_scratch)(%rsp), %rcx
+        mov FROM_ERROR(INFO_scratch + 8)(%rsp), %r11
+        mov FROM_ERROR(INFO_scratch + 16)(%rsp), %rax
+        SAVE_GPRS
+        ASM_CLAC
+        mov %rsp, %rdi
+        sti
+        call bounce_stack_missing
+        jmp exit_to_guest_at_regs
 
 trap_common:
         SAVE_GPRS
