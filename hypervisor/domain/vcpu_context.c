@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "cpu/cpuid_policy.h"
 #include "domain/domain.h"
 #include "entry/guest_address.h"
 #include "hv_errno.h"
@@ -110,6 +111,7 @@ static void store_registers(struct vcpu *v, const struct vcpu_guest_context *ctx
     c->gs_base_kernel = ctx->gs_base_kernel;
     c->gs_base_user = ctx->gs_base_user;
     c->cr0_ts = ctx->ctrlreg[0] & 8;
+    c->cr4 = ctx->ctrlreg[4] & guest_cr4_allowed(v);    /* a restored guest goes on using FSGSBASE, XSAVE */
     c->trap_pending = false;
     if (ctx->flags & VGCF_i387_valid)
         machine_fpu_import(v, &ctx->fpu_ctxt);
@@ -255,6 +257,7 @@ void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *ctx)
     ctx->ctrlreg[0] = 0x80050033UL | c->cr0_ts;
     ctx->ctrlreg[1] = mfn_eq(c->user_root, MFN_INVALID) ? 0 : c->user_root.n << PAGE_SHIFT;
     ctx->ctrlreg[3] = mfn_eq(c->kernel_root, MFN_INVALID) ? 0 : c->kernel_root.n << PAGE_SHIFT;
+    ctx->ctrlreg[4] = c->cr4;
     memcpy(ctx->debugreg, c->debugreg, sizeof(ctx->debugreg));
     ctx->event_callback_eip = c->event_callback;
     ctx->failsafe_callback_eip = c->failsafe_callback;
