@@ -9,6 +9,7 @@
  *       have been loaded.
  */
 #include "cpu/cpu.h"
+#include "cpu/pku.h"
 #include "cpu/window.h"
 #include "emul/emul.h"
 #include "entry/current.h"
@@ -121,7 +122,7 @@ void toggle_guest_mode(struct vcpu *v)
 
 static uint64_t guest_cr4_value(const struct vcpu *v)
 {
-    uint64_t cr4 = host_cr4 | (v->cpu.cr4 & (CR4_DE | CR4_FSGSBASE | CR4_TSD));
+    uint64_t cr4 = host_cr4 | (v->cpu.cr4 & (CR4_DE | CR4_FSGSBASE | CR4_TSD)) | pku_cr4(v);
     if (v->domain->time.vtsc)
         cr4 |= CR4_TSD;
     return cr4;
@@ -147,6 +148,7 @@ static void load_control(struct vcpu *v)
     const uint64_t cr4 = guest_cr4_value(v);
     if (read_cr4() != cr4)
         write_cr4(cr4);
+    pku_load(v);
     const uint64_t cr0 = (read_cr0() & ~CR0_TS) | v->cpu.cr0_ts;
     if (read_cr0() != cr0)
         write_cr0(cr0);

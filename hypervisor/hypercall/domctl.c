@@ -35,6 +35,7 @@ static const struct domctl_entry {
     [XEN_DOMCTL_setvcpuaffinity] = { domctl_setvcpuaffinity, 0 },
     [XEN_DOMCTL_max_mem] = { domctl_max_mem, 0 },
     [XEN_DOMCTL_setvcpucontext] = { domctl_setvcpucontext, NOT_SELF },
+    [XEN_DOMCTL_shadow_op] = { domctl_shadow_op, NOT_SELF },
     [XEN_DOMCTL_getvcpucontext] = { domctl_getvcpucontext, NOT_SELF },
     [XEN_DOMCTL_getvcpuinfo] = { domctl_getvcpuinfo, 0 },
     [XEN_DOMCTL_max_vcpus] = { domctl_max_vcpus, NOT_SELF },

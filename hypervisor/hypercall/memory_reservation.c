@@ -9,6 +9,7 @@
  */
 #include "hypercall/memory_op.h"
 
+#include "mm/dirty_log.h"
 #include "mm/frame_alloc.h"
 #include "mm/page_ref.h"
 
@@ -84,8 +85,10 @@ static bool add_extent(const struct batch *b, uint64_t i, uint64_t gpfn)
         give_back(b->d, m, b->order);                           /* I1 */
         return false;
     }
-    for (uint64_t k = 0; gpfn != M2P_INVALID && k < 1UL << b->order; k++)
+    for (uint64_t k = 0; gpfn != M2P_INVALID && k < 1UL << b->order; k++) {
         m2p_set(mfn(m.n + k), gpfn + k);
+        dirty_log_mark(b->d, mfn(m.n + k));                     /* new to whoever copies the domain */
+    }
     return true;
 }
 

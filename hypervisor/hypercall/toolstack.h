@@ -54,6 +54,7 @@ domctl_fn domctl_createdomain, domctl_max_vcpus, domctl_destroydomain, domctl_pa
     domctl_set_vcpu_msrs, domctl_get_vcpu_msrs,                                                 /* domctl_vcpu_state.c */
     domctl_scheduler_op, domctl_setnodeaffinity, domctl_getnodeaffinity, domctl_settscinfo, domctl_gettscinfo,
     domctl_settimeoffset, domctl_irq_permission, domctl_iomem_permission, domctl_ioport_permission,
-    domctl_set_cpu_policy, domctl_get_cpu_policy, domctl_getpageframeinfo3;                     /* domctl_settings.c */
+    domctl_set_cpu_policy, domctl_get_cpu_policy, domctl_getpageframeinfo3,                     /* domctl_settings.c */
+    domctl_shadow_op;                                                                           /* domctl_shadow.c */
 
 #endif

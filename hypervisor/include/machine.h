@@ -32,6 +32,13 @@ void machine_flush_cache(cpumask_t cpus);
  */
 void machine_load_root(struct vcpu *v);
 
+/* Protection keys for user pages (mm/dirty_log.c). */
+bool machine_has_pku(void);
+/* For current, from a fault: put PKRU back to what dirty_log_pkru() says. True: it was something else. */
+bool machine_restore_pkru(struct vcpu *v);
+/* The tables this CPU uses now, for current. */
+mfn_t machine_current_root(const struct vcpu *v);
+
 /* ---- CPUs ---- */
 
 unsigned this_cpu(void);

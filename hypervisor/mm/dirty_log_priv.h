@@ -1,15 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dirty_log_priv.h - the log itself; private to mm/dirty_log*.c */
+/* dirty_log_priv.h - the log itself; private to mm/dirty_log*.c and its tests */
 #ifndef PARAVANE_DIRTY_LOG_PRIV_H
 #define PARAVANE_DIRTY_LOG_PRIV_H
 
 #include "bitmap.h"
 #include "types.h"
 
+#define EPOCH_MAX 15            /* key 0 belongs to no epoch */
+
 struct dirty_log {
     uint64_t pfns;              /* fixed: bits in the map */
     uint64_t *bits;             /* atomic ops, by pfn */
     _Atomic bool active;
+    /* changed under DOMCTL with the domain paused */
+    unsigned epoch;             /* 1..EPOCH_MAX: the key through which writes are allowed now */
+    bool paused;                /* an interrupted call left the domain paused: whoever finishes it unpauses */
+    bool sweeping;              /* a sweep was interrupted */
+    uint64_t cursor;            /* next frame of the sweep */
+    uint64_t copied;            /* pages that an interrupted CLEAN or PEEK has handed out */
+    uint32_t dirty;             /* of those, dirty */
+    bool reading;               /* an interrupted CLEAN or PEEK: copied and dirty are valid */
+    _Atomic uint32_t faults;    /* since the last CLEAN */
+    struct dirty_log *older;    /* outgrown, kept for who still holds the pointer: I1 */
 };
 
 #endif

@@ -107,4 +107,5 @@ void domain_mm_destroy(struct domain *d)
 {
     BUG_ON(d->mm.tot_pages || d->mm.first || d->mm.lingering);
     frame_drop_claim(d);
+    dirty_log_destroy(d);
 }

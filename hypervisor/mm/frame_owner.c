@@ -14,6 +14,7 @@
 #include "bug.h"
 #include "hv_errno.h"
 #include "machine.h"
+#include "mm/dirty_log.h"
 #include "mm/frame_alloc.h"
 #include "mm/page_ref.h"
 #include "mm/page_type.h"
@@ -241,6 +242,7 @@ int frame_give(struct domain *d, mfn_t m, uint64_t pfn_value)
     spin_lock(&d->mm.lock);
     if (!domain_is_dying(d)) {
         m2p_set(m, pfn_value);
+        dirty_log_mark(d, m);
         domain_link(d, m);
         atomic_store_explicit(&frame_of(m)->ref, OWNED_BY(d) | FRAME_F_ALLOCATED | 1, memory_order_release);
         rc = 0;

@@ -56,7 +56,7 @@ static int op_new_baseptr(const struct op_args *a)
     const mfn_t m = mfn(a->op->arg1.mfn);
 
     if (mfn_eq(m, a->v->cpu.kernel_root)) {
-        machine_load_root(a->v);                                            /* still a flush */
+        machine_flush_tlb(cpumask_of(this_cpu()));                          /* still a flush */
         return 0;
     }
     vcpu_drop_ldt(a->v);

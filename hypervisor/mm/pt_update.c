@@ -166,8 +166,7 @@ int table_replace(struct vcpu *v, struct domain *d, enum page_type t, uint64_t *
     return 0;
 }
 
-/* A plain and an L1 type reference on the table at @slot, if it is one of @d's and validated. */
-static bool hold_l1(struct domain *d, maddr_t slot, uint64_t **entry)
+bool pt_hold_l1(struct domain *d, maddr_t slot, uint64_t **entry)
 {
     const mfn_t m = maddr_to_mfn(slot);
     bool pinned;
@@ -183,7 +182,7 @@ static bool hold_l1(struct domain *d, maddr_t slot, uint64_t **entry)
     return true;
 }
 
-static void release_l1(maddr_t slot)
+void pt_release_l1(maddr_t slot)
 {
     page_type_drop_leaf(maddr_to_mfn(slot));
     page_ref_put(maddr_to_mfn(slot));
@@ -209,7 +208,7 @@ bool pt_emulate_write(struct vcpu *v, gva_t va)
     struct pt_write w;
     bool done = false;
 
-    if (!(mapping & PTE_P) || (mapping & PTE_RW) || !hold_l1(v->domain, slot, &entry))
+    if (!(mapping & PTE_P) || (mapping & PTE_RW) || !pt_hold_l1(v->domain, slot, &entry))
         return false;
 
     uint64_t old = READ_ONCE(*entry);
@@ -224,7 +223,7 @@ bool pt_emulate_write(struct vcpu *v, gva_t va)
         pt_write_commit(v, regs, &w);
         done = true;
     }
-    release_l1(slot);
+    pt_release_l1(slot);
     return done;
 }
 
@@ -234,7 +233,7 @@ static bool grant_slot(struct vcpu *v, uint64_t va_or_slot, bool is_slot, maddr_
         *slot = maddr(va_or_slot);
     else if (!pt_walk_l1(v, gva(va_or_slot), slot))
         return false;
-    return hold_l1(v->domain, *slot, entry);
+    return pt_hold_l1(v->domain, *slot, entry);
 }
 
 int pt_grant_map(struct vcpu *v, uint64_t va_or_slot, bool is_slot, uint64_t pte)
@@ -251,7 +250,7 @@ int pt_grant_map(struct vcpu *v, uint64_t va_or_slot, bool is_slot, uint64_t pte
         rc = l1_replace(v->domain, entry, pte, pg_owner, false, NULL);
     if (rc == 0)
         dirty_log_mark(v->domain, maddr_to_mfn(slot));
-    release_l1(slot);
+    pt_release_l1(slot);
     return rc;
 }
 
@@ -273,6 +272,6 @@ int pt_grant_unmap(struct vcpu *v, uint64_t va_or_slot, bool is_slot, uint64_t e
             rc = 0;
         }
     }
-    release_l1(slot);
+    pt_release_l1(slot);
     return rc;
 }

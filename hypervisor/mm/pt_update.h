@@ -35,6 +35,10 @@ static inline mfn_t pte_mfn(uint64_t e) { return mfn((e & PTE_ADDR) >> PAGE_SHIF
 MUST_CHECK int pt_update_l1(struct vcpu *v, maddr_t slot, uint64_t val, struct domain *pg_owner, bool preserve_ad,
                             uint64_t *cmpxchg_old);
 
+/* A plain and an L1 type reference on the table at @slot (8-byte aligned), if it is one of @d's and validated already. */
+MUST_CHECK bool pt_hold_l1(struct domain *d, maddr_t slot, uint64_t **entry);
+void pt_release_l1(maddr_t slot);
+
 /* ---- walks (pt_walk.c): hints, see its head ---- */
 
 /* Walk @v's current kernel tables (through the direct map) to the L1 slot that maps @va; false when there is none. */

@@ -95,6 +95,9 @@ WEAK void domain_shutdown(struct domain *d, uint8_t reason)
     d->shutdown_code = reason;
 }
 
+WEAK void domain_pause(struct domain *d) { d->pause_count++; }
+WEAK void domain_unpause(struct domain *d) { d->pause_count--; }
+
 WEAK void domain_crash(struct domain *d, const char *why, ...)
 {
     (void)why;

@@ -116,6 +116,21 @@ void machine_load_root(struct vcpu *v)
     tlb_epoch_flushed(fake_cpu);
 }
 
+bool fake_pku = true, fake_pkru_spoiled;
+
+bool machine_has_pku(void) { return fake_pku; }
+
+bool machine_restore_pkru(struct vcpu *v)
+{
+    const bool was = fake_pkru_spoiled;
+
+    (void)v;
+    fake_pkru_spoiled = false;
+    return was;
+}
+
+mfn_t machine_current_root(const struct vcpu *v) { return v->cpu.kernel_mode ? v->cpu.kernel_root : v->cpu.user_root; }
+
 /* ---- CPUs ---- */
 
 unsigned this_cpu(void) { return fake_cpu; }

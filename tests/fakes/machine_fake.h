@@ -29,6 +29,9 @@ extern _Thread_local unsigned fake_cpu;              /* this_cpu() */
 extern cpumask_t fake_online;
 void fake_set_current(struct vcpu *v);              /* whose tables guest_copy_* walks; NULL: none */
 
+/* ---- protection keys ---- */
+extern bool fake_pku, fake_pkru_spoiled;            /* machine_has_pku(); the guest has executed WRPKRU */
+
 /* ---- preemption: machine_preempt_pending() ---- */
 /* True at the k-th question from now (1 = the next one) and then every @every questions (0: never again). 0: off. */
 void fake_preempt_at(unsigned k, unsigned every);
