@@ -173,11 +173,8 @@ void vcpu_wake(struct vcpu *v)
 
 /* ---- taking work from other CPUs ---- */
 
-/*
- * Take one vCPU from @victim for @cpu, whose load is @load; NULL when nothing fits. It is in no queue on return.
- * A busy CPU leaves alone who has just been moved: otherwise several in a row hand on one that never gets to run.
- */
-static struct vcpu *take_from(unsigned victim, unsigned cpu, unsigned load, uint64_t now)
+/* Take one vCPU from @victim for @cpu, whose load is @load; NULL when nothing fits. It is in no queue on return. */
+static struct vcpu *take_from(unsigned victim, unsigned cpu, unsigned load)
 {
     struct runq *rq = runq_of(victim);
     struct vcpu *found = NULL;
@@ -189,7 +186,7 @@ static struct vcpu *take_from(unsigned victim, unsigned cpu, unsigned load, uint
     list_for_each (pos, &rq->queue) {
         struct vcpu *v = list_entry(pos, struct vcpu, sched.runq);
         if (cpumask_test(v->sched.hard_affinity, cpu) && !atomic_load(&v->sched.running) &&
-            (load == 0 || now - v->sched.moved >= SLICE_NS) && atomic_load(&rq->load) >= load + v->sched.weight) {
+            atomic_load(&rq->load) >= load + v->sched.weight) {
             found = v;
             break;
         }
@@ -198,7 +195,6 @@ static struct vcpu *take_from(unsigned victim, unsigned cpu, unsigned load, uint
         runq_remove(rq, found);
         found->sched.vruntime += atomic_load(&runq_of(cpu)->min_vruntime) - rq->min_vruntime;
         atomic_store(&found->sched.cpu, cpu);
-        found->sched.moved = now;
     }
     spin_unlock_irq(&rq->lock, flags);
     return found;
@@ -214,7 +210,7 @@ static bool pull_one(unsigned cpu, uint64_t now)
     for (unsigned i = 1; i < MAX_CPUS && !v; i++) {
         const unsigned victim = (cpu + i) % MAX_CPUS;
         if (cpumask_test(online, victim))
-            v = take_from(victim, cpu, load, now);
+            v = take_from(victim, cpu, load);
     }
     if (!v)
         return false;

@@ -18,7 +18,6 @@ struct vcpu_sched {
     bool parked;                /* out of cap until the period ends */
     struct list runq;
     uint64_t vruntime;          /* weighted virtual time, ns; compared within one queue only */
-    uint64_t moved;             /* when another CPU took it last */
     uint64_t accounted;         /* while running: vruntime is right up to this moment */
     uint32_t weight;            /* as counted in the queue's load, while queued or current */
     cpumask_t hard_affinity, soft_affinity;

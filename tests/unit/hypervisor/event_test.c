@@ -190,6 +190,9 @@ static void test_interdomain(void)
     CU_ASSERT_EQUAL(evtchn_send(&dom[1], a), 0);
     CU_ASSERT_EQUAL(evtchn_bind_interdomain(&dom[2], &dom[1], a, &c), -EINVAL);
     CU_ASSERT_EQUAL(evtchn_bind_interdomain(&dom[0], &dom[1], a, &b), 0);
+    CU_ASSERT_EQUAL(evtchn_close(&dom[1], a), 0);               /* and the other way round */
+    CU_ASSERT_EQUAL(state(0, b, &st), EVTCHNSTAT_unbound);
+    CU_ASSERT_EQUAL(st.u.unbound.dom, 1);
     teardown();
 }
 
