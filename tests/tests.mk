@@ -72,7 +72,7 @@ BOOTABLE = $(IMAGES) $(if $(filter paravane,$(HV)),$(B)/paravane $(B)/paravane.i
 
 # ---- everything that runs
 
-JOBS ?= 1
+JOBS ?= 2
 
 .PHONY: unit system check soak run bench iso
 

@@ -47,7 +47,7 @@ def test_corrupt_kernel(rig):
         for at in range(len(data) // 2, len(data) // 2 + 64):
             data[at] ^= 0x5A
         return data
-    refuses(rig, rb"corrupt xz stream[^$]*Halted", kernel_path=kernel_copy(rig, flip))
+    refuses(rig, rb"cannot build: corrupt[^$]*Halted", kernel_path=kernel_copy(rig, flip))
 
 
 @only_on("paravane")

@@ -102,9 +102,9 @@ def test_network(rig):
     dom0.check("ping -c 5 192.168.9.2")
     want = dom0.check("sha256sum </tmp/data").split()[0]
     dom0.check("nc -l -p 9000 </tmp/data >/dev/null &")
-    guest_does(dom0, "net", "nc 192.168.9.1 9000 </dev/null | tee /tmp/data | sha256sum")
+    guest_does(dom0, "net", "nc 192.168.9.1 9000 | tee /tmp/data | sha256sum")
     guest_says(dom0, "net", want)
-    dom0.check("rm -f /tmp/back; (nc -l -p 9001 >/tmp/back; touch /tmp/over) & sleep 1")
+    dom0.check("rm -f /tmp/back; (sleep 600 | nc -l -p 9001 >/tmp/back) & sleep 1")
     guest_does(dom0, "net", "nc 192.168.9.1 9001 </tmp/data")
     dom0.check("i=0; until cmp -s /tmp/data /tmp/back; do [ $((i=i+1)) -lt 60 ] || exit 1; sleep 1; done", 120)
     dom0.check("xl destroy net")
