@@ -277,7 +277,7 @@ class Machine:
         mark = f"@{self.commands}@"
         with self.more:
             self.seen = len(self.text)
-        self.type(f'{{ {command}\n}} </dev/null; echo "{mark}=$?="\n')
+        self.type(f'( {command}\n) </dev/null; echo "{mark}=$?="\n')
         start = self.seen
         match = self.expect(re.escape(mark.encode()) + rb"=(\d+)=\r*\n", timeout)
         with self.more:

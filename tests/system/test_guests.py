@@ -117,7 +117,7 @@ def test_guest_crash_is_kept(rig):
     dom0.check("xl create " + write_config(dom0, "crash"), 120)
     guest_says(dom0, "crash", "guest ready")
     guest_does(dom0, "crash", "echo c >/proc/sysrq-trigger")
-    dom0.check("i=0; until xl list crash | grep -q -- '---c-'; do [ $((i=i+1)) -lt 60 ] || exit 1; sleep 1; done", 120)
+    dom0.check("i=0; until xl list crash | grep -q -- 'sc-'; do [ $((i=i+1)) -lt 60 ] || exit 1; sleep 1; done", 120)
     dom0.check("xl destroy crash")
     gone(dom0, "crash")
     healthy(dom0)
