@@ -37,3 +37,34 @@ pv-frontends: $(FRONTS_LIB)
 ALL_TARGETS += $(FRONTS_LIB)
 
 -include $(FRONTS_O:.o=.d)
+
+# ---- the same modules on the host, against a peer that may lie
+
+FRONTS_HOST_C := $(foreach d,ring xenbus blkfront netfront console,$(wildcard $(FRONTS)/$(d)/*.c)) \
+                 tests/unit/pv-frontends/peer.c
+FRONTS_HOST_FLAGS := $(HOST_CFLAGS) -Wno-conversion -Wno-format-truncation -Wno-unknown-warning-option -fno-strict-aliasing -MMD -MP -Itests/unit/pv-frontends \
+                     $(foreach d,ring xenbus blkfront netfront console,-I$(FRONTS)/$(d))
+FRONTS_HOST_O := $(patsubst %.c,$(B)/pv-frontends/host/%.o,$(FRONTS_HOST_C))
+FRONTS_FUZZ_O := $(patsubst %.c,$(B)/pv-frontends/fuzz/%.o,$(FRONTS_HOST_C))
+FRONTS_UNIT := $(patsubst tests/unit/pv-frontends/%.c,$(B)/unit/pv-frontends/%,$(wildcard tests/unit/pv-frontends/*_test.c))
+FRONTS_FUZZ := $(patsubst tests/fuzz/pv-frontends/%.c,$(B)/fuzz/pv-frontends/%,$(wildcard tests/fuzz/pv-frontends/*_fuzz.c))
+UNIT_TESTS += $(FRONTS_UNIT)
+FUZZ_TARGETS += $(FRONTS_FUZZ)
+
+$(B)/pv-frontends/host/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(FRONTS_HOST_FLAGS) $(SANITIZE) -c $< -o $@
+
+$(B)/pv-frontends/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(CLANG) $(FRONTS_HOST_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -c $< -o $@
+
+$(B)/unit/pv-frontends/%: $(B)/pv-frontends/host/tests/unit/pv-frontends/%.o $(FRONTS_HOST_O)
+	@mkdir -p $(@D)
+	$(CC) $(SANITIZE) -o $@ $^ -lcunit
+
+$(B)/fuzz/pv-frontends/%: $(B)/pv-frontends/fuzz/tests/fuzz/pv-frontends/%.o $(FRONTS_FUZZ_O)
+	@mkdir -p $(@D)
+	$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^
+
+-include $(FRONTS_HOST_O:.o=.d) $(FRONTS_FUZZ_O:.o=.d)

@@ -80,6 +80,7 @@ static int make_request(struct blkfront *b, struct blk_request *r, unsigned page
 {
     int rc = 0;
 
+    r->done = true;                     /* B1: nothing may answer what was never asked */
     r->pages = pv_pages_alloc(pages);
     if (r->pages == NULL)
         return -XEN_ENOMEM;
