@@ -18,7 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum store_errno { STORE_ENOENT = 2, STORE_EINVAL = 22, STORE_ERANGE = 34, STORE_ENAMETOOLONG = 36 };
+enum store_errno {
+    STORE_ENOENT = 2, STORE_EINVAL = 22, STORE_ERANGE = 34, STORE_ENAMETOOLONG = 36
+};
 
 #define STORE_SELF     UINT32_MAX   /* in place of the first domid: a path relative to the caller */
 #define STORE_ARGS_MAX 6            /* placeholders in one pattern; xsgen refuses more */
@@ -77,7 +79,7 @@ struct store_path {
     uint8_t life;                   /* enum store_life */
     bool must;
     bool rest;                      /* stands for everything below its directory; cannot be built */
-    bool forgeable;                 /* the guest may write it: a hint, never a fact, to a toolstack */
+    bool forgeable;                 /* the guest may write it: to a toolstack a hint, no fact */
     int8_t arg_dom, arg_back;       /* which placeholder is the guest, the back end; -1: none */
     uint8_t nperms;
     struct store_acl perms[STORE_PERMS_MAX];
@@ -169,7 +171,8 @@ int store_io_write(struct store_io *io, const char *path, const char *v, size_t 
  */
 int store_get_num(struct store_io *io, unsigned id, const struct store_arg *a, size_t n,
                   uint64_t *out);
-int store_put_num(struct store_io *io, unsigned id, const struct store_arg *a, size_t n, uint64_t v);
+int store_put_num(struct store_io *io, unsigned id, const struct store_arg *a, size_t n,
+                  uint64_t v);
 int store_get_text(struct store_io *io, unsigned id, const struct store_arg *a, size_t n, char *buf,
                    size_t size);
 int store_put_text(struct store_io *io, unsigned id, const struct store_arg *a, size_t n,

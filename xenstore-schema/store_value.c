@@ -2,8 +2,8 @@
 /*
  * store_value.c - what a value may look like
  *
- *   I1  a value is judged by its bytes and its explicit length; a NUL inside is a byte like another,
- *       which only ANY and STR let pass (Linux clears control/sysrq by writing one NUL).
+ *   I1  a value is judged by its bytes and its explicit length; a NUL inside is a byte like
+ *       another, which only ANY and STR let pass (Linux clears control/sysrq by writing one NUL).
  *   I2  a number has one spelling: decimal digits, no sign, no blank, no superfluous zero. So
  *       text(parse(x)) == x for all that is accepted.
  *
@@ -23,8 +23,8 @@ static bool is_xdigit(char c)
 
 static bool is_word(char c)
 {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
-           c == '@';
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_' || c == '@';
 }
 
 static bool same(const char *s, const char *v, size_t len)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xsgen.c - reads the .xs files, checks that they make sense together, writes what follows from them
+ * xsgen.c - reads the .xs files, checks that they make sense together, writes what follows from
+ * them
  *
  *   xsgen header|tables|docs|test FILE...      to standard output
  *

@@ -2,9 +2,9 @@
 /*
  * xsgen_emit.c - what follows from the schema: a header, its tables, a page for people, a test
  *
- * Each emitter walks the checked arrays of xsgen.h once, in their order; nothing is decided here but
- * spelling. The test's expected paths are put together from the pattern's text, not with the code
- * under test.
+ * Each emitter walks the checked arrays of xsgen.h once, in their order; nothing is decided here
+ * but spelling. The test's expected paths are put together from the pattern's text, not with the
+ * code under test.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -106,7 +106,8 @@ static const char *num_type(const struct gen_type *t)
     return buf;
 }
 
-static void put_head(const char *verb, const struct gen_path *p, const char *first, const char *last)
+static void put_head(const char *verb, const struct gen_path *p, const char *first,
+                     const char *last)
 {
     printf("static inline int store_%s_%s(%s", verb, lower(p->id), first);
     put_args(p, true);

@@ -186,7 +186,7 @@ static void look_above(struct runner *r, const char *path)
 static void event(struct runner *r, const char *path, const char *root)
 {
     look_above(r, path);
-    if (!strcmp(path, root))                /* set just now, or a directory above everything moved */
+    if (!strcmp(path, root))                /* set just now, or all of it moved */
         look_below(r, path);
     else if (rules_cares(r->rules, path)) {
         look_at(r, path);
@@ -355,7 +355,7 @@ static int run(struct runner *r)
         if (rc)
             return complain("cannot watch %s: %s", dir, strerror(-rc));
     }
-    while (i && !r->stop) {                 /* each watch fires at once, and makes us look below it */
+    while (i && !r->stop) {                 /* each watch fires at once: look below it */
         rc = watcher_next(r->w, 1000, &path, &root);
         if (rc > 0) {
             i -= !strcmp(path, root);

@@ -2,8 +2,8 @@
 /*
  * cmd_store.c - `vane store`: the table of subcommands, and the simple ones
  *
- * write holds values against the schema before it touches the store: a typing mistake in a path or a
- * value is refused, --force says one knows better.
+ * write holds values against the schema before it touches the store: a typing mistake in a path or
+ * a value is refused, --force says one knows better.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -2,8 +2,9 @@
 /*
  * cmd_store_tree.c - dump, lint, diff: the subcommands that look at whole trees
  *
- * A live store moves while it is read, so lint looks twice, LOOK_MS apart, and reports what was wrong
- * both times. --once, and a dump as source, report what cannot be at any moment, without "stalled".
+ * A live store moves while it is read, so lint looks twice, LOOK_MS apart, and reports what was
+ * wrong both times. --once, and a dump as source, report what cannot be at any moment, without
+ * "stalled".
  */
 #define _GNU_SOURCE
 #include <errno.h>

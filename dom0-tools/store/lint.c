@@ -134,8 +134,8 @@ static void check_value(struct lint *l, const struct tree_node *n, const struct 
     if (!rc)
         return;
     lint_report(l, p->forgeable ? LINT_NOTE : LINT_WARNING, LINT_VALUE, "%s is %s %s%s",
-                lint_quote(n, value, sizeof(value)), rc == -STORE_ERANGE ? "out of range for" : "no",
-                t->name, p->forgeable ? " (its guest may write it)" : "");
+                lint_quote(n, value, sizeof(value)),
+                rc == -STORE_ERANGE ? "out of range for" : "no", t->name, p->forgeable ? " (its guest may write it)" : "");
 }
 
 struct tree_node *lint_child(const struct tree_node *n, const char *name)

@@ -3,7 +3,8 @@
  * lint.h - hold a tree against the schema
  *
  * What is found is judged by who could have caused it: a toolstack's or a back end's mistake is an
- * error or a warning, what a guest did to its own nodes is a note (it may, and nobody may trust it).
+ * error or a warning, what a guest did to its own nodes is a note (it may, and nobody may trust
+ * it).
  */
 #ifndef STORE_LINT_H
 #define STORE_LINT_H
@@ -23,7 +24,7 @@ enum lint_kind {
     LINT_IDENTITY,          /* a node says it is somebody else, or two claim one name */
     LINT_ORPHAN,            /* left over from a domain that is gone */
     LINT_STATE,             /* states of two ends that cannot be */
-    LINT_STALLED,           /* states that should have moved on; only of meaning when they persist */
+    LINT_STALLED,           /* states that should have moved on; of meaning when they persist */
 };
 
 struct lint_finding {

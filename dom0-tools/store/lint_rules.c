@@ -2,8 +2,8 @@
 /*
  * lint_rules.c - what must agree between two places of the tree
  *
- *   I1  the toolstack's truth (/libxl, /vane) decides what a device is; front ends are compared with
- *       it, never the other way round.
+ *   I1  the toolstack's truth (/libxl, /vane) decides what a device is; front ends are compared
+ *       with it, never the other way round.
  *   I2  every rule is tried from one fixed side, so that a fault is reported once.
  */
 #include <stdlib.h>
@@ -268,7 +268,7 @@ static int by_value(const void *a, const void *b)
     return strcmp((*x)->value, (*y)->value);
 }
 
-/* Two domains of one name, two domains of one /vm node: the toolstack would act on the wrong one. */
+/* Two domains of one name or one /vm node: the toolstack would act on the wrong one. */
 static void check_unique(struct lint *l, const char *key)
 {
     struct tree_node **list = calloc(DOMS, sizeof(struct tree_node *));

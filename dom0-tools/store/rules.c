@@ -2,10 +2,11 @@
 /*
  * rules.c - which action is due, and when
  *
- * An item is one path in the hands of one rule. It exists from the first time the path is seen until
- * it is gone and nothing is owed.
+ * An item is one path in the hands of one rule. It exists from the first time the path is seen
+ * until it is gone and nothing is owed.
  *
- *   I1  mark ACTED with value v: an action upon v was completed; none is due while the path holds v.
+ *   I1  mark ACTED with value v: an action upon v was completed; none is due while the path holds
+ *       v.
  *   I2  due >= 0 only while the condition holds with a value that is not the mark's.
  *   I3  busy: an action of this item is with the caller; its strings do not move. What is observed
  *       meanwhile is kept and judged when it is done.

@@ -15,12 +15,12 @@
  *              placeholders' names (${domid}) are replaced inside a word. No shell is involved.
  *
  * What a rule promises. State counts, not events: when the store is looked at and the condition
- * holds with a value that was not acted upon yet, one action is due. Values that come and go between
- * two looks are not seen. An action upon a value is not repeated until the condition has failed or
- * the value has changed in between. With a journal (below) this holds across restarts of the program
- * and, as far as the store itself survives, of xenstored. An action that was under way at a crash
- * has an unknown outcome and is done again, marked as such: at least once then, exactly once
- * otherwise. `changes` takes the first value it ever sees as given.
+ * holds with a value that was not acted upon yet, one action is due. Values that come and go
+ * between two looks are not seen. An action upon a value is not repeated until the condition has
+ * failed or the value has changed in between. With a journal (below) this holds across restarts of
+ * the program and, as far as the store itself survives, of xenstored. An action that was under way
+ * at a crash has an unknown outcome and is done again, marked as such: at least once then, exactly
+ * once otherwise. `changes` takes the first value it ever sees as given.
  *
  * This half decides and does no I/O: the caller observes paths, performs what is due, keeps the
  * journal and owns the clock (any monotonic milliseconds). `vane on` is one such caller, about 300

@@ -166,7 +166,7 @@ static bool parse_condition(struct parser *p, struct rule *rule)
 /* A number with an optional unit at its end; -1 for anything else. */
 static int64_t parse_time(const char *s, int64_t bare_unit)
 {
-    char *end;
+    char *end = NULL;
     unsigned long n = s ? strtoul(s, &end, 10) : 0;
 
     if (!s || end == s || n > 86400000UL)

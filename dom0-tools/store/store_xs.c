@@ -61,7 +61,8 @@ int store_xs_remove(struct store_io *io, unsigned id, const struct store_arg *ar
     return xs_rm(io->xs, io->t, path) || errno == ENOENT ? 0 : -errno;
 }
 
-int store_xs_transaction(struct store_io *io, int (*body)(struct store_io *io, void *arg), void *arg)
+int store_xs_transaction(struct store_io *io, int (*body)(struct store_io *io, void *arg),
+                         void *arg)
 {
     int rc;
 

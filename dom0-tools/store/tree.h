@@ -71,7 +71,7 @@ typedef void tree_diff_fn(void *arg, const char *path, const struct tree_node *a
 /* Call @fn for each node that is on one side only or differs in value or permissions; the count. */
 size_t tree_diff(struct tree_node *a, struct tree_node *b, tree_diff_fn *fn, void *arg);
 
-/* For the readers of trees: a new child of @parent (NULL: a root), unsorted; NULL without memory. */
+/* For the readers of trees: a new child of @parent (NULL: a root), unsorted; NULL: no memory. */
 struct tree_node *tree_add(struct tree_node *parent, const char *name, size_t len);
 void tree_sort(struct tree_node *root);
 

@@ -3,11 +3,11 @@
  * tree_load.c - read a whole tree with many requests under way
  *
  * libxenstore waits for each reply before the next request; on a host with thousands of nodes the
- * time goes into round trips. Here every slot of a window holds one request, numbered by req_id, and
- * the daemon always has the next one waiting.
+ * time goes into round trips. Here every slot of a window holds one request, numbered by req_id,
+ * and the daemon always has the next one waiting.
  *
- *   I1  a request is sent only into a free slot; a reply is believed only if its req_id names a slot
- *       that waits for that type.
+ *   I1  a request is sent only into a free slot; a reply is believed only if its req_id names a
+ *       slot that waits for that type.
  *   I2  reading and writing never wait for each other (poll), so the daemon can stall on neither.
  *   I3  nothing in a reply is used beyond the length its header gave, which is at most 4096.
  *

@@ -4,8 +4,9 @@
  *
  * A watch fires once when it is set and then after every change at or below its path. Events say
  * where to look, not what happened: several changes may come as one event, and the value read
- * afterwards may already be the next one. So a user of this file reads the state and acts on what it
- * finds; then a lost connection is no special case: the watches are set again, and each fires once.
+ * afterwards may already be the next one. So a user of this file reads the state and acts on what
+ * it finds; then a lost connection is no special case: the watches are set again, and each fires
+ * once.
  *
  * One thread per watcher. Functions return 0 or -errno unless said otherwise.
  */
@@ -20,7 +21,7 @@ struct watcher;
 struct watcher *watcher_open(void);
 void watcher_close(struct watcher *w);
 
-/* Watch @path (absolute, or @introduceDomain, @releaseDomain); @token comes back with each event. */
+/* Watch @path (absolute, @introduceDomain or @releaseDomain); @token comes with each event. */
 int watcher_add(struct watcher *w, const char *path, const char *token);
 
 /*

@@ -44,7 +44,7 @@ type vbddev     enum disk cdrom
 type viftype    enum vif vif_ioemu
 type protocol   enum x86_64-abi x86_32-abi arm-abi
 type conproto   enum vt100
-type contype    enum xenconsoled ioemu
+type contype    enum xenconsoled ioemu vaned
 type hotplug    enum connected error empty
 type dmversion  enum qemu_xen qemu_xen_traditional none
 type action     enum destroy restart rename-restart preserve coredump-destroy coredump-restart soft-reset
