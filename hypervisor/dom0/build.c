@@ -23,6 +23,8 @@
 #include "mm/page_type.h"
 #include "print.h"
 
+#define MIN_RESERVE ((8UL << 20) >> PAGE_SHIFT)
+
 /* A decoded kernel in its buffer; buffer NULL when the module itself is the ELF. */
 struct image {
     const void *data;
@@ -126,13 +128,17 @@ static void module_pages(const struct boot_module *m, mfn_t *first, mfn_t *end)
         *end = *first;
 }
 
-/* What Dom0 could get at most: free now, plus what comes back when the kernel has been loaded. */
+/*
+ * What Dom0 could get at most: free now, plus what comes back when the kernel has been loaded, less a 64th that stays
+ * ours (heap, tables of later domains, DMA-limited requests).
+ */
 static uint64_t available_pages(const struct dom0_params *p, const struct image *img)
 {
     mfn_t first, end;
 
     module_pages(p->kernel, &first, &end);
-    return frame_free_count() + img->buffer_pages + (end.n - first.n) +
+    const uint64_t n = frame_free_count() + img->buffer_pages + (end.n - first.n);
+    return n - MIN(n, MAX(n / 64, MIN_RESERVE)) +
            (p->initrd ? ROUND_UP(p->initrd->size, PAGE_SIZE) >> PAGE_SHIFT : 0);
 }
 
@@ -147,7 +153,7 @@ static void release_image(const struct dom0_params *p, struct image *img)
     img->data = NULL;
 }
 
-static int create_domain(struct builder *b, uint64_t max_pages)
+static int create_domain(struct builder *b)
 {
     const struct domain_create_args args = {
         .id = 0, .privileged = true, .max_vcpus = b->params->max_vcpus, .max_evtchn_port = MAX_EVTCHNS - 1,
@@ -157,7 +163,6 @@ static int create_domain(struct builder *b, uint64_t max_pages)
     if (rc)
         return rc;
     dom0 = b->d;
-    b->d->mm.max_pages = max_pages;
     for (unsigned i = 0; rc == 0 && i < args.max_vcpus; i++)
         rc = domain_create_vcpu(b->d, i);
     /* ABI: no upcalls before the kernel asks for them. */
@@ -259,15 +264,16 @@ static int build(struct builder *b, struct image *img)
     rc = check_dom0_kernel(&b->kernel);
     if (rc)
         return rc;
+    rc = create_domain(b);
+    if (rc)
+        return fail(rc, "no domain");
     rc = dom0_mem_parse(p->dom0_mem, available_pages(p, img), &mem);
     if (rc)
         return fail(rc, "dom0_mem= is not understood");
+    b->d->mm.max_pages = mem.max_pages;
     rc = layout_solve(&b->l, &b->kernel, mem.pages, nr_initrd, &why);
     if (rc)
         return fail(rc, why);
-    rc = create_domain(b, mem.max_pages);
-    if (rc)
-        return fail(rc, "no domain");
     rc = populate(b);
     if (rc)
         return fail(rc, "no memory for the kernel and its first tables");
