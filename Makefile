@@ -21,7 +21,6 @@
 #   DOM0_FILES     what the part puts into build/dom0.img, as <file>:<absolute path in the image>;
 #                  shared libraries a program needs come along by themselves. DOMU_FILES likewise
 #                  for the small guest, build/domu.img.
-#   COVERAGE_DIRS  folders with gcov data after `make coverage` (a COVERAGE=1 build) ran the tests.
 #
 # Names others rely on: build/paravane (the multiboot image), build/dom0.img, build/bin/vane,
 # `make -s print-kernel` (path of Debian's vmlinuz, fetched from its package).
@@ -31,7 +30,6 @@ PKGS     ?= $(B)/pkgs
 CC       := gcc
 CLANG    := clang
 PYTHON   := python3
-COVERAGE ?= 0
 
 FUZZ_SECONDS       ?= 300
 FUZZ_CHECK_SECONDS ?= 5
@@ -47,7 +45,6 @@ FUZZ_TARGETS  :=
 CHECK_TARGETS :=
 DOM0_FILES    :=
 DOMU_FILES    :=
-COVERAGE_DIRS :=
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
