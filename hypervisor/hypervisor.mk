@@ -95,6 +95,19 @@ $(B)/tsan/%: $(HV_BUILD)/tsan/tests/unit/hypervisor/%.o $(HV_BUILD)/tsan/tests/f
 tsan: $(patsubst %,$(B)/tsan/%_test,$(HV_TSAN_TESTS))
 	for t in $^; do TSAN_OPTIONS=halt_on_error=1 $$t || exit 1; done
 
+# docs/locking.md carries the table of include/lock_rank.h.
+LOCK_TABLE = sed -n 's/^ *X(\([A-Z]*\), *"\(.*\)").*/| \1 | \2 |/p' hypervisor/include/lock_rank.h
+
+.PHONY: docs-locking check-locking
+docs-locking:
+	{ sed '/^| [A-Z]/d' docs/locking.md; $(LOCK_TABLE); } > $(B)/locking.md && mv $(B)/locking.md docs/locking.md
+
+check-locking:
+	@grep '^| [A-Z]' docs/locking.md > $(B)/locking.have; $(LOCK_TABLE) | diff $(B)/locking.have - || \
+	    { echo "docs/locking.md is out of date: make docs-locking"; exit 1; }
+
+CHECK_TARGETS += check-locking
+
 # libFuzzer targets: tests/fuzz/hypervisor/<name>_fuzz.c
 HV_FUZZ := $(patsubst tests/fuzz/hypervisor/%.c,$(B)/fuzz/hypervisor/%,$(wildcard tests/fuzz/hypervisor/*_fuzz.c))
 FUZZ_TARGETS += $(HV_FUZZ)

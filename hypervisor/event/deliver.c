@@ -33,10 +33,10 @@ static void mark_pending(struct vcpu *v)
 
 static void select_word(struct vcpu *v, unsigned word)
 {
-    if (!mfn_eq(v->info_mfn, MFN_INVALID))
-        dirty_log_mark(v->domain, v->info_mfn);         /* guest memory; shared_info has a record of its own */
     if (!bitmap_atomic_set(&v->info->evtchn_pending_sel, word))
         mark_pending(v);
+    if (!mfn_eq(v->info_mfn, MFN_INVALID))
+        dirty_log_mark(v->domain, v->info_mfn);         /* guest memory, marked after the write; shared_info has its own record */
 }
 
 static void wake_pollers(struct domain *d, uint32_t port)
