@@ -50,7 +50,7 @@ $(B)/unit/dom0-tools/kernel_test: $(filter-out %/build.c,$(VANE_TEST_PURE))
 $(B)/unit/dom0-tools/build_test $(B)/fuzz/dom0-tools/kernel_fuzz: $(VANE_TEST_PURE)
 $(B)/unit/dom0-tools/config_test $(B)/fuzz/dom0-tools/config_fuzz: $(VANE_TEST_CFG)
 $(B)/unit/dom0-tools/stream_test $(B)/fuzz/dom0-tools/stream_fuzz: $(VANE_TEST_CFG) \
-    dom0-tools/stream/stream_io.c dom0-tools/stream/config_from_json.c
+    dom0-tools/stream/stream_io.c
 $(B)/unit/dom0-tools/policy_test: dom0-tools/daemon/policy.c
 
 $(B)/unit/dom0-tools/%: tests/unit/dom0-tools/%.c $(wildcard tests/unit/dom0-tools/*.h dom0-tools/*/*.h)

@@ -40,7 +40,7 @@ static int restart(struct cli *c, const struct vane_dom *d, bool keep_old)
                              .cache_dir = VANE_CACHE_DIR, .console = "xenconsoled" };
     struct vane_config *cfg;
     size_t len = 0;
-    char *text = vane_record_read(&d->uuid, &len);
+    char *text = vane_record_read(vane_record_of(d), &len);
     int rc;
 
     if (!text)
@@ -53,7 +53,7 @@ static int restart(struct cli *c, const struct vane_dom *d, bool keep_old)
         char name[280];
 
         snprintf(name, sizeof(name), "%.200s-%u", d->name, d->domid);
-        vane_record_remove(&d->uuid);       /* the old one is only kept to be looked at */
+        vane_record_remove(vane_record_of(d));      /* the old one is only kept to be looked at */
         rc = vane_rename(c->v, d, name);
         vane_uuid_random(&cfg->uuid);
     } else {

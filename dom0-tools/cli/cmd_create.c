@@ -240,7 +240,7 @@ int cmd_config_update(struct cli *c, int argc, char **argv)
         if (asprintf(&whole, "%s\nuuid = \"%s\"\n", text, uuid) < 0)
             rc = vane_fail(c->v, -ENOMEM, NULL, "out of memory");
         else
-            rc = vane_record_write(c->v, &d.uuid, whole);
+            rc = vane_record_write(c->v, vane_record_of(&d), whole);
         if (rc == 0)
             free(whole);
         vane_config_free(cfg);

@@ -162,7 +162,7 @@ static void remember(struct cli *c, const struct vane_dom *d, const char *key, c
     if (at >= (int)sizeof(line) - 4 || strpbrk(line + strlen(key) + 7, "\"\\\n"))
         return;                     /* cannot be written down: it will be missing after a restart */
     snprintf(line + at, sizeof(line) - (size_t)at, "\" ]");
-    if (vane_record_append(c->v, &d->uuid, line) < 0)
+    if (vane_record_append(c->v, vane_record_of(d), line) < 0)
         vane_log(c->v, VANE_WARN, "%s", vane_last_error(c->v)->what);
 }
 

@@ -139,7 +139,7 @@ static int print_long(struct cli *c, const struct vane_dom *d, int n)
         size_t len = 0;
 
         vane_uuid_format(uuid, &d[i].uuid);
-        text = vane_record_read(&d[i].uuid, &len);
+        text = vane_config_of(vane_record_of(&d[i]), &len);
         if (text && vane_config_parse(c->v, "record", text, len, &cfg) == 0)
             json = vane_config_json(cfg, uuid);
         json_object_object_add(o, "domid", json_object_new_int((int)d[i].domid));

@@ -105,6 +105,9 @@ const char *vane_event_key(enum vane_event e);
 /* What `list -l` prints and what libxl keeps about a domain: its JSON. malloc'ed. */
 char *vane_config_json(const struct vane_config *c, const char *uuid);
 
+/* config_from_json.c: that JSON as configuration text. malloc'ed, NULL if it is none. */
+char *config_text_from_json(const char *json);
+
 /* config_keys.c: name every key of @text that we do not act upon. */
 int vane_config_check_keys(struct vane *v, const char *origin, const char *text, size_t len);
 

@@ -245,6 +245,17 @@ void consoles_open(struct vane *v, uint32_t domid, const char *name)
         console_free(c);
 }
 
+void consoles_rename(uint32_t domid, const char *name)
+{
+    struct console *c = find(domid);
+
+    if (!c || strchr(name, '/'))
+        return;
+    if (c->log >= 0)
+        close(c->log);
+    log_open(c, name);
+}
+
 void consoles_drain(uint32_t domid)
 {
     struct console *c = find(domid);

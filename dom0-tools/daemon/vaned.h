@@ -29,6 +29,8 @@ short pollset_events(const struct pollset *p, int fd);
 int consoles_init(struct vane *v);
 /* Serve this domain's console if its type says so; harmless when served already. */
 void consoles_open(struct vane *v, uint32_t domid, const char *name);
+/* The domain has another name now: its log goes on under it. */
+void consoles_rename(uint32_t domid, const char *name);
 /* Drain the ring a last time and stop. The log stays. */
 void consoles_close(uint32_t domid);
 void consoles_drain(uint32_t domid);

@@ -187,7 +187,7 @@ static bool decide(struct vane *v, const struct vane_dom *d, struct policy_decis
 {
     struct vane_config *cfg;
     size_t len = 0;
-    char *text = vane_record_read(&d->uuid, &len);
+    char *text = vane_record_read(vane_record_of(d), &len);
     bool ours = text && vane_config_parse(v, "record", text, len, &cfg) == 0;
 
     if (ours) {
@@ -281,8 +281,10 @@ static void look_at(struct vane *v, const struct vane_dom *d)
             return;
         emit("created", d, NULL, NULL);
     }
-    if (named && strcmp(s->d.name, d->name) != 0)
+    if (named && strcmp(s->d.name, d->name) != 0) {
         emit("renamed", d, "from", s->d.name);
+        consoles_rename(d->domid, d->name);
+    }
     if (d->paused != s->d.paused && !d->shutdown)
         emit(d->paused ? "paused" : "unpaused", d, NULL, NULL);
     if (named)

@@ -129,7 +129,18 @@ static bool same_image(struct vane *v, xs_transaction_t t, uint32_t domid, const
     return same;
 }
 
-static int check_sharing(struct vane *v, xs_transaction_t t, const struct vbd *b)
+/* The same machine: a copy that stands suspended while this one is received (a move within a host). */
+static bool same_machine(struct vane *v, xs_transaction_t t, uint32_t a, uint32_t b)
+{
+    char *va = store_read(v, t, PATH_DOM("vm"), a), *vb = store_read(v, t, PATH_DOM("vm"), b);
+    bool same = a != b && va && vb && strcmp(va, vb) == 0;
+
+    free(va);
+    free(vb);
+    return same;
+}
+
+static int check_sharing(struct vane *v, xs_transaction_t t, uint32_t self, const struct vbd *b)
 {
     unsigned nd;
     char **doms = store_list(v, t, &nd, PATH_LIBXLS);
@@ -140,6 +151,8 @@ static int check_sharing(struct vane *v, xs_transaction_t t, const struct vbd *b
         unsigned nv;
         char **devs = store_list(v, t, &nv, PATH_LIBXL_KIND, domid, "vbd");
 
+        if (nv && same_machine(v, t, self, domid))
+            nv = 0;
         for (unsigned j = 0; j < nv && rc == 0; j++) {
             char *mode;
 
@@ -187,7 +200,7 @@ int vbd_store(struct vane *v, xs_transaction_t t, uint32_t domid, const struct v
     const struct vane_disk *d = b->d;
     struct nodes n = { .v = v, .t = t, .domid = domid };
     struct dev self = { domid, "vbd", d->number };
-    int rc = d->script ? 0 : check_sharing(v, t, b);                                        /* I2 */
+    int rc = d->script ? 0 : check_sharing(v, t, domid, b);                                        /* I2 */
 
     if (rc < 0)
         return rc;

@@ -326,6 +326,8 @@ static int destroy_replaced(struct work *w)
     if (xc_domain_destroy(v->xc, old.domid) < 0 && errno != ESRCH)
         return vane_fail(v, -errno, NULL, "the hypervisor does not destroy domain %u: %s", old.domid,
                          strerror(errno));
+    vane_record_remove(vane_record_of(&old));
+    vane_userdata_remove(vane_record_of(&old));
     step_done(w, "old domain");
     return 0;
 }
@@ -354,7 +356,9 @@ static int build_domain(struct work *w)
         rc = finish_devices(w);
     step_done(w, "back ends");
     if (rc == 0)
-        rc = vane_record_write(v, &w->c->uuid, w->c->text);
+        rc = vane_record_write(v, (struct vane_record){ w->domid, w->c->uuid }, w->c->text);
+    if (rc == 0)
+        vane_userdata_write(v, (struct vane_record){ w->domid, w->c->uuid }, w->c);
     if (rc == 0 && !w->arg->paused && xc_domain_unpause(v->xc, w->domid) < 0)
         rc = vane_fail(v, -errno, NULL, "cannot start the domain: %s", strerror(errno));
     return rc;
@@ -409,6 +413,7 @@ int vane_create(struct vane *v, struct vane_config *cfg, struct vane_create *arg
         rc = boot_new_domain(v, cfg, &w.domid);
     if (rc == 0) {
         arg->domid = w.domid;
+        journal_note(&j, w.domid);
         rc = build_domain(&w);
         if (rc < 0)
             undo(&w);

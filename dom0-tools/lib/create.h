@@ -57,11 +57,26 @@ int vane_destroy_marked(struct vane *v, const struct vane_dom *d) MUST_CHECK;
 /* Finish what dead processes began. Never fails; says in the log what it did. */
 void vane_sweep(struct vane *v);
 
-/* The configuration text a domain was created from: malloc'ed, NULL when it was not by vane. */
-char *vane_record_read(const struct vane_uuid *uuid, size_t *len);
-int vane_record_write(struct vane *v, const struct vane_uuid *uuid, const char *text);
+/*
+ * The configuration text a domain was created from: malloc'ed, NULL when it was not by vane. Records
+ * go by domain and UUID: while a machine moves within a host (a restart, a test of migration) two
+ * domains have its UUID.
+ */
+struct vane_record {
+    uint32_t domid;
+    struct vane_uuid uuid;
+};
+struct vane_record vane_record_of(const struct vane_dom *d);
+char *vane_record_read(struct vane_record r, size_t *len);
+int vane_record_write(struct vane *v, struct vane_record r, const char *text);
 /* Append lines to the record ("name = ..."), so that a restart sees the change. */
-int vane_record_append(struct vane *v, const struct vane_uuid *uuid, const char *line);
-void vane_record_remove(const struct vane_uuid *uuid);
+int vane_record_append(struct vane *v, struct vane_record r, const char *line);
+void vane_record_remove(struct vane_record r);
+
+/* userdata.c: the same for Debian's xl, in libxl's place and form. Best effort. */
+void vane_userdata_write(struct vane *v, struct vane_record r, const struct vane_config *cfg);
+void vane_userdata_remove(struct vane_record r);
+/* The configuration of a domain, whichever tool created it: text, malloc'ed, or NULL. */
+char *vane_config_of(struct vane_record r, size_t *len);
 
 #endif

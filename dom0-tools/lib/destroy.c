@@ -17,13 +17,29 @@
 #include "paths.h"
 #include "store.h"
 
+/* Another domain is the same machine: its successor, or its copy in a migration within the host. */
+static bool uuid_is_shared(struct vane *v, const struct vane_dom *d)
+{
+    struct vane_dom *list;
+    int n = vane_dom_list(v, &list);
+    bool shared = false;
+
+    for (int i = 0; i < n; i++) {
+        shared = shared || (list[i].domid != d->domid && !list[i].dying &&
+                            memcmp(&list[i].uuid, &d->uuid, sizeof(d->uuid)) == 0);
+    }
+    if (n >= 0)
+        free(list);
+    return shared;
+}
+
 static int remove_nodes(struct vane *v, const struct vane_dom *d)
 {
     char uuid[VANE_UUID_LEN];
     int rc;
 
     vane_uuid_format(uuid, &d->uuid);
-    rc = store_remove(v, XBT_NULL, PATH_VM_ROOT, uuid);
+    rc = uuid_is_shared(v, d) ? 0 : store_remove(v, XBT_NULL, PATH_VM_ROOT, uuid);
     if (rc == 0)
         rc = store_remove(v, XBT_NULL, PATH_DOM_ROOT, d->domid);
     if (rc == 0)
@@ -46,7 +62,8 @@ int vane_destroy_marked(struct vane *v, const struct vane_dom *d)
     if (xc_domain_destroy(v->xc, d->domid) < 0 && errno != ESRCH)
         return vane_fail(v, -errno, NULL, "the hypervisor does not destroy domain %u: %s", d->domid,
                          strerror(errno));
-    vane_record_remove(&d->uuid);
+    vane_record_remove(vane_record_of(d));
+    vane_userdata_remove(vane_record_of(d));
     return 0;
 }
 
@@ -60,6 +77,7 @@ int vane_destroy(struct vane *v, const struct vane_dom *d)
     rc = journal_begin(v, &d->uuid, &j);
     if (rc < 0)
         return rc;
+    journal_note(&j, d->domid);
     rc = vane_destroy_marked(v, d);
     if (rc == 0)
         journal_end(&j);

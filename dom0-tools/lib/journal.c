@@ -7,6 +7,8 @@
  *   I2  a mark is removed while locked: whoever gets the lock afterwards sees a file without a name
  *       and starts over.
  *   I3  a record is replaced whole (rename).
+ *   I4  a mark names its domain; one without a number was made just before or after the domain was,
+ *       and then the domain has no name yet.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -72,6 +74,12 @@ int journal_begin(struct vane *v, const struct vane_uuid *uuid, struct journal *
     return 0;
 }
 
+void journal_note(struct journal *j, uint32_t domid)
+{
+    if (pwrite(j->fd, &domid, sizeof(domid), 0) != (ssize_t)sizeof(domid))
+        return;                     /* the sweep then goes by name and UUID */
+}
+
 void journal_end(struct journal *j)
 {
     if (j->fd < 0)
@@ -89,6 +97,8 @@ void vane_sweep(struct vane *v)
         struct vane_uuid uuid;
         struct vane_dom *list;
         struct journal j;
+        uint32_t domid = 0;
+        bool noted;
         int n;
 
         if (e->d_name[0] == '.' || !vane_uuid_parse(e->d_name, &uuid))
@@ -97,9 +107,11 @@ void vane_sweep(struct vane *v)
         j.fd = mark_lock(j.path, 0);
         if (j.fd < 0)
             continue;                                           /* somebody is at work: I1 */
+        noted = pread(j.fd, &domid, sizeof(domid), 0) == (ssize_t)sizeof(domid);
         n = vane_dom_list(v, &list);
         for (int i = 0; i < n; i++) {
-            if (list[i].domid != 0 && memcmp(&list[i].uuid, &uuid, sizeof(uuid)) == 0) {
+            if (list[i].domid != 0 && memcmp(&list[i].uuid, &uuid, sizeof(uuid)) == 0 &&
+                (noted ? list[i].domid == domid : strcmp(list[i].name, "(null)") == 0)) {
                 vane_log(v, VANE_WARN, "cleaning up domain %u, left behind by a command that died",
                          list[i].domid);
                 if (vane_destroy_marked(v, &list[i]) < 0)
@@ -107,7 +119,6 @@ void vane_sweep(struct vane *v)
             }
         }
         if (n >= 0) {
-            vane_record_remove(&uuid);
             free(list);
             journal_end(&j);
         } else {
@@ -120,21 +131,26 @@ void vane_sweep(struct vane *v)
 
 /* ---- records ---- */
 
-static void record_path(char out[128], const struct vane_uuid *uuid, const char *suffix)
+struct vane_record vane_record_of(const struct vane_dom *d)
+{
+    return (struct vane_record){ d->domid, d->uuid };
+}
+
+static void record_path(char out[128], struct vane_record r, const char *suffix)
 {
     char s[VANE_UUID_LEN];
 
-    vane_uuid_format(s, uuid);
-    snprintf(out, 128, RECORDS "/%s%s", s, suffix);
+    vane_uuid_format(s, &r.uuid);
+    snprintf(out, 128, RECORDS "/%u-%s%s", r.domid, s, suffix);
 }
 
-char *vane_record_read(const struct vane_uuid *uuid, size_t *len)
+char *vane_record_read(struct vane_record r, size_t *len)
 {
     char path[128], *text = NULL;
     struct stat st;
     int fd;
 
-    record_path(path, uuid, ".cfg");
+    record_path(path, r, ".cfg");
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= 0 && st.st_size < RECORD_MAX &&
         (text = calloc(1, (size_t)st.st_size + 1)) != NULL) {
@@ -151,7 +167,7 @@ char *vane_record_read(const struct vane_uuid *uuid, size_t *len)
     return text;
 }
 
-int vane_record_write(struct vane *v, const struct vane_uuid *uuid, const char *text)
+int vane_record_write(struct vane *v, struct vane_record r, const char *text)
 {
     char path[128], tmp[128];
     size_t len = strlen(text);
@@ -159,8 +175,8 @@ int vane_record_write(struct vane *v, const struct vane_uuid *uuid, const char *
 
     mkdir(VANE_RUN_DIR, 0700);
     mkdir(RECORDS, 0700);
-    record_path(path, uuid, ".cfg");
-    record_path(tmp, uuid, ".new");
+    record_path(path, r, ".cfg");
+    record_path(tmp, r, ".new");
     fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         rc = -errno;
@@ -178,10 +194,10 @@ int vane_record_write(struct vane *v, const struct vane_uuid *uuid, const char *
     return 0;
 }
 
-int vane_record_append(struct vane *v, const struct vane_uuid *uuid, const char *line)
+int vane_record_append(struct vane *v, struct vane_record r, const char *line)
 {
     size_t len;
-    char *old = vane_record_read(uuid, &len), *text;
+    char *old = vane_record_read(r, &len), *text;
     int rc;
 
     if (!old)
@@ -190,16 +206,16 @@ int vane_record_append(struct vane *v, const struct vane_uuid *uuid, const char 
         free(old);
         return vane_fail(v, -ENOMEM, NULL, "out of memory");
     }
-    rc = vane_record_write(v, uuid, text);
+    rc = vane_record_write(v, r, text);
     free(text);
     free(old);
     return rc;
 }
 
-void vane_record_remove(const struct vane_uuid *uuid)
+void vane_record_remove(struct vane_record r)
 {
     char path[128];
 
-    record_path(path, uuid, ".cfg");
+    record_path(path, r, ".cfg");
     unlink(path);
 }

@@ -12,6 +12,8 @@ struct journal {
 
 /* -EBUSY: another process works on this domain. */
 int journal_begin(struct vane *v, const struct vane_uuid *uuid, struct journal *j) MUST_CHECK;
+/* Write down which domain it is about. */
+void journal_note(struct journal *j, uint32_t domid);
 void journal_end(struct journal *j);
 
 #endif

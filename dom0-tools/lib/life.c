@@ -131,7 +131,7 @@ int vane_rename(struct vane *v, const struct vane_dom *d, const char *name)
     if (rc < 0)
         return rc;
     snprintf(line, sizeof(line), "name = \"%s\"", name);
-    return vane_record_append(v, &d->uuid, line);
+    return vane_record_append(v, vane_record_of(d), line);
 }
 
 int vane_mem_max(struct vane *v, const struct vane_dom *d, uint64_t kb)

@@ -354,14 +354,14 @@ static int write_config(struct saver *s)
     int rc;
 
     vane_uuid_format(uuid, &s->d->uuid);
-    text = vane_record_read(&s->d->uuid, &len);
+    text = vane_config_of(vane_record_of(s->d), &len);
     if (text && vane_config_parse(s->v, "record", text, len, &cfg) == 0)
         json = vane_config_json(cfg, uuid);
     free(text);
     vane_config_free(cfg);
     if (!json)
-        return vane_fail(s->v, -ENOENT, "use xl save for it", "domain %s was not created by vane: its "
-                         "configuration is not known", s->d->name);
+        return vane_fail(s->v, -ENOENT, "vane config-update gives it one",
+                         "the configuration of domain %s is not known", s->d->name);
     memcpy(h.magic, XL_MAGIC, sizeof(h.magic));
     json_len = (uint32_t)strlen(json) + 1;
     h.optional_len = 4 + json_len;

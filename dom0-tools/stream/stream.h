@@ -42,7 +42,4 @@ int stream_read_config(struct vane *v, int fd, struct vane_config **out) MUST_CH
  */
 int stream_restore(struct vane *v, int fd, struct vane_config *cfg, struct vane_create *arg) MUST_CHECK;
 
-/* config_from_json.c: libxl's JSON of a domain as configuration text. malloc'ed, NULL if it is none. */
-char *config_text_from_json(const char *json);
-
 #endif

@@ -13,7 +13,7 @@
 
 #include <json-c/json.h>
 
-#include "stream.h"
+#include "config.h"
 
 static const char *str(struct json_object *o, const char *key)
 {
