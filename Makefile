@@ -46,6 +46,14 @@ CHECK_TARGETS :=
 DOM0_FILES    :=
 DOMU_FILES    :=
 
+# What this machine lacks is installed before anything else is read: some rules look for libraries when make
+# reads them. Silent and offline when all is there.
+ifneq ($(filter-out clean,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell tests/rig/deps.sh host >&2 && echo ready),ready)
+$(error packages are missing and could not be installed: see the message above)
+endif
+endif
+
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
