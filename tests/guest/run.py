@@ -128,15 +128,17 @@ def cpio(path, files):
                 out.write(part + b"\0" * (-len(part) % 4))
 
 
-def run_domus(opts, guests):
+def run_domus(opts, guests, scenarios=True):
     """All guests as unprivileged domains under the director, in one boot. True if all is well."""
     files = []
-    for name in ["victim"] + [g for g in guests if g not in ("victim", "director")]:
+    everything = sorted(f[:-4] for f in os.listdir(os.path.join(BUILD, "guests")) if f.endswith(".elf"))
+    for name in ["victim"] + [g for g in (everything if scenarios else guests) if g not in ("victim", "director")]:
         with open(os.path.join(BUILD, "guests", name + ".elf"), "rb") as f:
             files.append((name + ".elf", f.read()))
     archive = os.path.join(BUILD, "guests", "archive.cpio")
     cpio(archive, files)
-    boot = Boot(opts, "director", opts.args, archive, timeout=opts.timeout + 5 * len(files))
+    args = opts.args + (" scenarios" if scenarios else "")
+    boot = Boot(opts, "director", args, archive, timeout=opts.timeout + 5 * len(files))
     with open(os.path.join(BUILD, "guests", f"director.{opts.hv}.log"), "w", encoding="utf-8") as log:
         log.write(boot.text)
     failing = ""
@@ -167,6 +169,7 @@ def main():
     p.add_argument("--append", default="", help="further words for the hypervisor's command line")
     p.add_argument("--args", default="", help="further words for the guest's command line")
     p.add_argument("--qemu", default="", help="further QEMU options")
+    p.add_argument("--scenarios", action="store_true", help="with --domu: the two-domain scenarios too")
     p.add_argument("--domu", action="store_true", help="run the guests as DomUs, all in one boot")
     p.add_argument("-v", "--verbose", action="store_true")
     p.add_argument("guests", nargs="*")
@@ -174,8 +177,8 @@ def main():
     guests = opts.guests or sorted(f[:-4] for f in os.listdir(os.path.join(BUILD, "guests"))
                                    if f.endswith(".elf"))
     if opts.domu:
-        return 0 if run_domus(opts, guests) else 1
-    verdicts = [run(opts, g) for g in guests if opts.guests or g not in ("director", "disk", "net")]
+        return 0 if run_domus(opts, guests, opts.scenarios or not opts.guests) else 1
+    verdicts = [run(opts, g) for g in guests if opts.guests or g not in ("director", "disk", "net", "peer")]
     if not opts.guests:
         verdicts.append("PASS" if run_domus(opts, guests) else "FAIL")
     bad = sum(v in ("FAIL", "ERROR") for v in verdicts)

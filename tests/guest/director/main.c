@@ -8,7 +8,7 @@
  * The archive (newc cpio, module 1) holds <name>.elf files. "only=" selects nothing here; a guest that
  * announces "CASES <n>" is run again with only=1..n, each of which must end in a crash of the domain.
  */
-#include "domain.h"
+#include "scenarios.h"
 
 #define GUEST_PAGES 2048
 #define VICTIM_COUNTER 2048             /* offset in the victim's start_info page */
@@ -53,7 +53,7 @@ static bool archive_member(unsigned n, char name[64], struct image *image)
     }
 }
 
-static bool archive_find(const char *want, struct image *image)
+bool archive_find(const char *want, struct image *image)
 {
     char name[64];
 
@@ -84,12 +84,12 @@ static bool archive_open(void)
 
 /* ---- one guest ---- */
 
-static uint64_t victim_count(void)
+uint64_t victim_count(void)
 {
     return *(volatile uint64_t *)((uint8_t *)victim.start_info + VICTIM_COUNTER);
 }
 
-static void verdict(const char *name, unsigned number, bool good, const char *format, ...)
+void verdict(const char *name, unsigned number, bool good, const char *format, ...)
 {
     char why[200], label[64];
     va_list ap;
@@ -252,13 +252,15 @@ void guest_test(void)
     for (unsigned i = 0; archive_member(i, name, &image); i++) {
         char *dot = strrchr(name, '.');
 
-        if (strcmp(name, "victim.elf") == 0 || dot == NULL)
+        if (cmdline_has("only-scenarios") || strcmp(name, "victim.elf") == 0 || strcmp(name, "peer.elf") == 0 || dot == NULL)
             continue;
         *dot = '\0';
         unsigned cases = run(name, image, 0);
         for (unsigned n = 1; n <= cases; n++)
             run(name, image, n);
     }
+    if (cmdline_has("scenarios"))
+        run_scenarios();
     printf("%u guests passed, %u failures, %lu ms\n", passes, failures, (time_now() - start) / MS);
     CHECK(failures == 0, "%u failures", failures);
     CHECK(domain_destroy(&victim) == 0, "the victim cannot be destroyed");
