@@ -5,7 +5,7 @@
  * The upcall flag is cleared before the selector is taken and the selector before the pending words are
  * read, so an event that arrives meanwhile raises the flag again and is seen by the next round.
  */
-#include "runtime.h"
+#include "suspend.h"
 
 #define PORTS 4096
 
@@ -96,9 +96,17 @@ void evtchn_set_handler(evtchn_port_t port, evtchn_handler_t fn, void *arg)
 }
 
 /* There is no call for it: offer a port to ourselves and ask for whom it is. */
+static domid_t known = DOMID_SELF;
+
+/* Elsewhere we have another number, and no port is what it was. */
+void event_resume(void)
+{
+    known = DOMID_SELF;
+    memset(handlers, 0, sizeof(handlers));
+}
+
 domid_t own_domid(void)
 {
-    static domid_t known = DOMID_SELF;
     struct evtchn_status op = { .dom = DOMID_SELF };
 
     if (known != DOMID_SELF)

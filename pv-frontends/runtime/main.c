@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From the first C instruction to guest_main(), and the way out. Owns the start-up order and nothing else. */
 #include "mm.h"
+#include "suspend.h"
 
 struct start_info *start_info;
 struct shared_info *shared_info;
@@ -56,6 +57,19 @@ void guest_shutdown(unsigned reason)
         hc_sched_op(SCHEDOP_shutdown, &op);
 }
 
+void runtime_map_shared(void)
+{
+    if (hc_update_va_mapping((uintptr_t)shared_info_page, (start_info->shared_info & PAGE_MASK) | PTE_KERNEL,
+                             UVMF_INVLPG) != 0)
+        guest_shutdown(SHUTDOWN_crash);
+}
+
+/* Back to the frame of our own that lies under it. */
+void runtime_unmap_shared(void)
+{
+    hc_update_va_mapping((uintptr_t)shared_info_page, PTE(mm_mfn(shared_info_page), PTE_KERNEL), UVMF_INVLPG);
+}
+
 void runtime_start(struct start_info *si)
 {
     struct cpu *c = &cpus[0];
@@ -64,13 +78,12 @@ void runtime_start(struct start_info *si)
     shared_info = (struct shared_info *)(void *)shared_info_page;
     c->stack_top = (uintptr_t)boot_stack_top;
     trap_init_cpu(c);
-    if (hc_update_va_mapping((uintptr_t)shared_info_page, (si->shared_info & PAGE_MASK) | PTE_KERNEL,
-                             UVMF_INVLPG) != 0)
-        printf("shared_info: cannot be mapped\n");
+    runtime_map_shared();
     mm_init();
     event_init();
     console_init();
     time_init();
+    suspend_init();
     event_enable();
     guest_shutdown((unsigned)guest_main());
 }

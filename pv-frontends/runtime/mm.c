@@ -7,6 +7,7 @@
  *     is the order the hypervisor insists on.
  */
 #include "mm.h"
+#include "suspend.h"
 
 #define RESERVED_BASE 0xffffc00000000000UL
 
@@ -256,6 +257,11 @@ int mm_extend(uint64_t pfns)
         if (!in_module(pfn))
             page_free(mm_va(pfn));
     return 0;
+}
+
+void mm_resume(void)
+{
+    l4_mfn = mm_mfn((void *)start_info->pt_base);
 }
 
 /*

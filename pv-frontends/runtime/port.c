@@ -101,9 +101,23 @@ struct xs *port_store(void)
     return store;
 }
 
+void port_suspend(void)
+{
+    for (unsigned i = 0; table != NULL && i < GRANT_FRAMES; i++)
+        mm_unmap((uintptr_t)table + i * PAGE_SIZE);
+}
+
+void port_resume(void)
+{
+    unsigned entries;
+
+    if (table != NULL)
+        pv_grant_table(&entries);
+}
+
 void port_reset(void)
 {
     grants_ready = false;
-    if (store != NULL)
+    if (store != NULL && start_info->store_evtchn != 0)
         xs_init(store, mm_mfn_va(start_info->store_mfn), start_info->store_evtchn);
 }

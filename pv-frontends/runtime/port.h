@@ -11,7 +11,9 @@
 struct pv_grants *port_grants(void);
 /* XenStore connection, or NULL if the builder gave none. */
 struct xs *port_store(void);
-/* Forget both: the domain was resumed elsewhere. */
+/* Before a suspend: unmap the grant table. After it: forget everything (another domain), or map it again (the same). */
+void port_suspend(void);
 void port_reset(void);
+void port_resume(void);
 
 #endif

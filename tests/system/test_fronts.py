@@ -78,3 +78,18 @@ def test_network(rig):
     text = verdict(dom0, "net")
     print([l for l in text.split("\n") if l.startswith("net:")])
     healthy(dom0)
+
+
+def test_save_and_restore(rig):
+    dom0 = rig.boot(overlays=["tiny.img"], mem="1G")
+    start(dom0, "worker", "seconds=600 rate=2000 pages=600")
+    log = "/var/log/xen/console/guest-worker.log"
+    for round in (1, 2):
+        dom0.check("sleep 2; xl save worker /tmp/worker.save && xl restore /tmp/worker.save", 120)
+        dom0.check(f"i=0; until grep -qs 'resumed: 0 ({round})' {log}; do [ $((i=i+1)) -lt 30 ] || "
+                   f"{{ cat {log}; xl list; exit 1; }}; sleep 1; done", 120)
+    dom0.check("sleep 2; xl save -c worker /tmp/worker.save", 120)
+    dom0.check(f"i=0; until grep -qs 'resumed: 1' {log}; do [ $((i=i+1)) -lt 30 ] || exit 1; sleep 1; done", 120)
+    dom0.check("sleep 2; xl shutdown -w worker", 120)
+    verdict(dom0, "worker")
+    healthy(dom0)

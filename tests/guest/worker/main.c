@@ -4,10 +4,14 @@
  *
  *   pages=N   working set (default 512); rate=N pages dirtied a second (default 1000); seconds=N (default 2)
  *
+ * With a XenStore it can be saved, restored and migrated (control/shutdown = "suspend"); it prints "resumed" then.
+ *
  * Each page holds its number, the count of its writes, and a sum over both; a round over all pages checks them, so
  * a migration that loses a write is seen within one round.
  */
 #include "harness.h"
+#include "port.h"
+#include "suspend.h"
 
 struct record {
     uint64_t number, writes, sum;
@@ -19,6 +23,35 @@ static uint64_t pages;
 static uint64_t sum_of(const struct record *r)
 {
     return (r->number * 0x9e3779b97f4a7c15UL) ^ (r->writes * 0xff51afd7ed558ccdUL);
+}
+
+static unsigned resumes;
+
+/* True when it is time to end. */
+static bool obey_toolstack(void)
+{
+    static bool watching;
+    struct xs_event event;
+    char text[32];
+
+    if (is_initial_domain() || cmdline_has("nostore") || port_store() == NULL)
+        return false;
+    if (!watching) {
+        watching = xs_watch(port_store(), "control/shutdown", "shutdown") == 0;
+        return false;
+    }
+    if (xs_next_event(port_store(), &event, 0) != 0 ||
+        xs_read(port_store(), 0, "control/shutdown", text, sizeof(text)) <= 0)
+        return false;
+    xs_write(port_store(), 0, "control/shutdown", "");
+    if (strcmp(text, "suspend") != 0)
+        return true;
+    int rc = guest_suspend();
+    printf("resumed: %d (%u)\n", rc, ++resumes);
+    CHECK(rc >= 0, "suspend: %d", rc);
+    if (rc == 0)
+        watching = false;
+    return false;
 }
 
 void guest_test(void)
@@ -42,7 +75,7 @@ void guest_test(void)
         set[i]->sum = sum_of(set[i]);
     }
     uint64_t start = time_now(), end = start + cmdline_number("seconds", 2) * SECOND;
-    while (time_now() < end) {
+    while (time_now() < end && !obey_toolstack()) {
         uint64_t due = (time_now() - start) * rate / SECOND;
         for (; written < due; written++) {
             uint64_t i = random_next(&seed) % pages;
