@@ -5,8 +5,8 @@
  * The queue is a lock-free stack: anyone pushes, one CPU takes all of it at a time.
  *
  *   I1  a domain on the queue is not freed: the free happens here, when it is taken off with no reference left.
- *   I2  dead and without RAM: its grants are unmapped by everybody (each mapping held a frame), so the grant table
- *       and shared_info go; when nobody maps these either, the existence reference goes.
+ *   I2  dead and without RAM (so its grants are unmapped by everybody, each mapping held a frame): shared_info goes;
+ *       when nobody maps it, or a frame of the grant table, either, the existence reference goes.
  */
 #include "domain/deferred.h"
 

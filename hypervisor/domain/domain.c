@@ -227,7 +227,6 @@ static const struct unit units[] = {
     { "watchdogs", create_watchdogs, watchdog_domain_destroy },
 };
 #define UNIT_SHARED_INFO 1
-#define UNIT_GRANTS 6
 
 /* ---- creation ---- */
 
@@ -324,6 +323,8 @@ int domain_create_vcpu(struct domain *d, unsigned id)
         return -EINVAL;
     if (domain_vcpu(d, id))
         return -EEXIST;
+    if (domain_is_dying(d))             /* shared_info may be gone; I2 of domain.h */
+        return -EINVAL;
     struct vcpu *v = heap_alloc(sizeof(*v));
     if (!v)
         return -ENOMEM;
@@ -358,9 +359,12 @@ free_vcpu:
 
 /* ---- death: domain/lifecycle.c kills, deferred.c calls these ---- */
 
+/*
+ * The frames of the grant table went when its handles did (grant_domain_relinquish). The table itself stays until
+ * nobody can look the domain up: another domain may be in the middle of asking it for a grant.
+ */
 void domain_release_shared(struct domain *d)
 {
-    units[UNIT_GRANTS].destroy(d);
     units[UNIT_SHARED_INFO].destroy(d);
 }
 
@@ -368,7 +372,7 @@ void domain_free(struct domain *d)
 {
     destroy_vcpus(d);
     for (unsigned n = ARRAY_SIZE(units); n-- > 0;) {
-        if (units[n].destroy && n != UNIT_GRANTS && n != UNIT_SHARED_INFO)
+        if (units[n].destroy && n != UNIT_SHARED_INFO)
             units[n].destroy(d);
     }
     console_domain_destroy(d);

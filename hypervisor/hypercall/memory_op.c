@@ -67,7 +67,12 @@ static uint64_t tot_pages(const struct domain *d) { return READ_ONCE(d->mm.tot_p
 static uint64_t max_pages(const struct domain *d) { return MIN(READ_ONCE(d->mm.max_pages), (uint64_t)INT32_MAX); }
 
 /* ABI: a PV guest writes how far its P2M reaches into shared_info; any value it likes. */
-static uint64_t max_gpfn(const struct domain *d) { return (READ_ONCE(d->shared_info->arch.max_pfn) - 1) & INT64_MAX; }
+static uint64_t max_gpfn(const struct domain *d)
+{
+    const struct shared_info *s = READ_ONCE(d->shared_info);    /* NULL once a dying domain has given it back */
+
+    return s ? (READ_ONCE(s->arch.max_pfn) - 1) & INT64_MAX : 0;
+}
 
 static long op_current_reservation(struct vcpu *v, struct hcall *h, gva_t arg, uint64_t start)
 {
