@@ -23,6 +23,14 @@ void emul_retire(struct vcpu *v, struct cpu_user_regs *regs, unsigned length);
 /* Is the code at regs->cs 64-bit code? */
 bool emul_long_mode(struct vcpu *v, const struct cpu_user_regs *regs);
 
+/*
+ * Fetch and decode the instruction at regs->rip. *@i stays valid until the next call on this CPU; *@n is the number of
+ * bytes that could be read. The last few results are kept by their bytes: the kernel's handful of page-table stores and
+ * MSR reads are decoded once.
+ */
+enum decode_result emul_decode(struct vcpu *v, const struct cpu_user_regs *regs, bool long_mode, const struct insn **i,
+                               unsigned *n);
+
 /* What became of an instruction. */
 enum emul_result {
     EMUL_DONE,                  /* registers updated; retire it */

@@ -61,16 +61,6 @@ bool emul_long_mode(struct vcpu *v, const struct cpu_user_regs *regs)
     return vcpu_read_descriptor(v, regs->cs, &desc) && (desc & DESC_L);
 }
 
-unsigned emul_fetch(struct vcpu *v, const struct cpu_user_regs *regs, uint8_t buf[15])
-{
-    const unsigned in_page = (unsigned)(PAGE_SIZE - (regs->rip & ~PAGE_MASK));
-
-    (void)v;
-    if (guest_copy_in(buf, gva(regs->rip), INSN_MAX) == 0)
-        return INSN_MAX;
-    return in_page < INSN_MAX && guest_copy_in(buf, gva(regs->rip), in_page) == 0 ? in_page : 0;
-}
-
 /* ---- INT n ---- */
 
 /*
@@ -273,11 +263,10 @@ static bool is_port_io(const struct insn *i)
 
 bool emul_general_protection(struct vcpu *v, struct cpu_user_regs *regs, uint32_t error)
 {
-    uint8_t bytes[INSN_MAX];
-    struct insn i;
-    const unsigned n = emul_fetch(v, regs, bytes);
+    const struct insn *i;
+    unsigned n;
 
-    switch (insn_decode(&i, bytes, n, emul_long_mode(v, regs))) {
+    switch (emul_decode(v, regs, emul_long_mode(v, regs), &i, &n)) {
     case DECODE_SHORT:
         /* The rest was readable a moment ago, if it can be at all: let the CPU fetch it again and fault properly. */
         return n != 0 && guest_range_ok(gva(regs->rip + n), 1);
@@ -286,14 +275,14 @@ bool emul_general_protection(struct vcpu *v, struct cpu_user_regs *regs, uint32_
     case DECODE_OK:
         break;
     }
-    if (!i.two_byte && i.opcode == 0xcd)
-        return software_interrupt(v, regs, &i);
-    if (error != 0 || i.lock)
+    if (!i->two_byte && i->opcode == 0xcd)
+        return software_interrupt(v, regs, i);
+    if (error != 0 || i->lock)
         return false;
 
-    switch (is_port_io(&i) ? emul_port_io(v, regs, &i) : emul_privileged(v, regs, &i)) {
+    switch (is_port_io(i) ? emul_port_io(v, regs, i) : emul_privileged(v, regs, i)) {
     case EMUL_DONE:
-        emul_retire(v, regs, i.length);
+        emul_retire(v, regs, i->length);
         return true;
     case EMUL_AGAIN:
         return true;

@@ -202,17 +202,16 @@ static bool operand_in_entry(const struct insn *i, const struct cpu_user_regs *r
 
 bool pt_write_decode(struct vcpu *v, const struct cpu_user_regs *regs, gva_t va, uint64_t old, struct pt_write *out)
 {
-    uint8_t bytes[INSN_MAX];
-    struct insn i;
-    const unsigned n = emul_fetch(v, regs, bytes);
+    const struct insn *i;
+    unsigned n;
 
-    if (insn_decode(&i, bytes, n, true) != DECODE_OK || !operand_in_entry(&i, regs, va))
+    if (emul_decode(v, regs, true, &i, &n) != DECODE_OK || !operand_in_entry(i, regs, va))
         return false;
 
     const unsigned shift = (unsigned)(va.n & 7) * 8;
-    const uint64_t mask = insn_mask(i.op_size) << shift, a = (old & mask) >> shift;
+    const uint64_t mask = insn_mask(i->op_size) << shift, a = (old & mask) >> shift;
     struct effect e = { .dst_reg = NO_REG, .store = true };
-    if (i.two_byte ? !two_byte_effect(&i, regs, a, &e) : !one_byte_effect(&i, regs, a, &e))
+    if (i->two_byte ? !two_byte_effect(i, regs, a, &e) : !one_byte_effect(i, regs, a, &e))
         return false;
 
     *out = (struct pt_write){
@@ -220,9 +219,9 @@ bool pt_write_decode(struct vcpu *v, const struct cpu_user_regs *regs, gva_t va,
         .new_value = (old & ~mask) | ((e.value << shift) & mask),
         .dst_reg_value = e.dst_value,
         .rflags = (regs->rflags & ~e.flags_mask) | e.flags,
-        .length = i.length,
+        .length = i->length,
         .reg = e.dst_reg,
-        .reg_size = i.op_size,
+        .reg_size = i->op_size,
         .store = e.store,
     };
     return true;
