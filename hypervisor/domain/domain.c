@@ -243,7 +243,7 @@ static struct domain *new_domain(const struct domain_create_args *args)
     d->controller_pause_count = 1;
     d->shared_info_mfn = MFN_INVALID;
     atomic_init(&d->pause_count, 1);
-    atomic_init(&d->refs, 1);
+    atomic_init(&d->refs, 0);       /* not to be found by domain_lookup() before it is complete */
     spin_lock_init(&d->lock, RANK_DOMAIN);
     return d;
 }
@@ -300,7 +300,7 @@ int domain_create(const struct domain_create_args *args, struct domain **out)
             break;
     }
     if (!rc) {
-        domain_get(d);          /* the caller's */
+        atomic_store(&d->refs, 2);      /* its existence, and the caller's: it can be looked up from here on */
         *out = d;
         return 0;
     }
