@@ -425,6 +425,8 @@ int sched_vcpu_create(struct vcpu *v)
 void sched_vcpu_destroy(struct vcpu *v)
 {
     BUG_ON(v->sched.queued || atomic_load(&v->sched.running));
+    if (domain_is_dying(v->domain))
+        sched_domain_destroy(v->domain);                /* its handler walks the vCPUs: before the first one goes */
 }
 
 void sched_domain_create(struct domain *d)
