@@ -21,6 +21,8 @@ void console_end_boot(void);
 
 /* Raw bytes to all consoles (not to the log ring); any context. */
 void console_write(const char *s, size_t n);
+/* Wait (bounded) until all output is on the wire: before the power goes. */
+void console_drain(void);
 /* Panic and BUG output: break locks, print anyway, wait for the wire. */
 void console_force(void);
 /* Host UART ports used (denied to Dom0); 0 none. */

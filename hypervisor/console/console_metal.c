@@ -164,6 +164,14 @@ void console_write(const char *s, size_t n)
     console_unlock(flags);
 }
 
+void console_drain(void)
+{
+    const unsigned long flags = console_lock();
+
+    uart_drain();
+    console_unlock(flags);
+}
+
 void console_force(void)
 {
     console_break_lock();

@@ -20,9 +20,11 @@ uint16_t uart_port(void);
 int uart_gsi(void);
 /* Queue or send; never loses a byte unless the wire is stuck. */
 void uart_put(char c);
-/* Wait until everything queued is on the wire (bounded). */
+/* Start sending what is queued; without interrupts, or after uart_force(), wait until it is sent. */
 void uart_flush(void);
-/* Send by polling only, from now on. */
+/* Wait until everything queued is on the wire (bounded). */
+void uart_drain(void);
+/* Send by polling only, from now on; what is queued goes out first. */
 void uart_force(void);
 /* Interrupts from here on; a poll timer if the line is not to be had. */
 void uart_start_irq(void);

@@ -25,6 +25,7 @@ enum { RBR = 0, THR = 0, DLL = 0, DLM = 1, IER = 1, IIR = 2, FCR = 2, LCR = 3, M
 #define MCR_DTR_RTS_OUT2 0x0b
 #define LSR_RX 0x01
 #define LSR_THR_EMPTY 0x20
+#define LSR_IDLE 0x40                   /* the last bit has left the chip */
 
 #define FIFO_SIZE 16
 #define BASE_BAUD 115200u
@@ -133,12 +134,22 @@ void uart_flush(void)
     }
 }
 
+void uart_drain(void)
+{
+    if (!present)
+        return;
+    tx_drain(false);
+    for (unsigned spins = 0; spins < SPIN_LIMIT && !(reg_read(LSR) & LSR_IDLE); spins++)
+        machine_cpu_relax();
+}
+
 void uart_force(void)
 {
     forced = true;
     stuck = false;
     if (present)
         reg_write(IER, 0);
+    uart_drain();
 }
 
 static void receive(void)

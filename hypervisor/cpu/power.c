@@ -4,6 +4,7 @@
  */
 #include "boot/acpi.h"
 #include "boot/map_boot.h"
+#include "console/console.h"
 #include "cpu/apic.h"
 #include "cpu/cpu.h"
 #include "lock.h"
@@ -54,6 +55,7 @@ void machine_pci_write(uint32_t addr, unsigned offset, unsigned size, uint32_t v
 void machine_halt(void)
 {
     smp_stop_others();
+    console_force();
     for (;;)
         asm volatile("cli; hlt");
 }
@@ -78,6 +80,7 @@ void machine_reboot(void)
 {
     irq_disable();
     smp_stop_others();
+    console_force();            /* what is still queued goes out now */
     if (acpi_info.reset.valid && acpi_info.reset.space == 1)
         machine_port_out((uint16_t)acpi_info.reset.address, 1, acpi_info.reset.value);
     else if (reset_mem)

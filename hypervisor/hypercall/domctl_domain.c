@@ -9,6 +9,7 @@
 #include "domain/domain.h"
 #include "emul/emul.h"
 #include "hypercall/toolstack.h"
+#include "mm/dirty_log.h"
 #include "mm/page_ref.h"
 #include "mm/page_type.h"
 #include "print.h"
@@ -159,6 +160,7 @@ long domctl_hypercall_init(struct vcpu *v, struct domain *d, struct xen_domctl *
     int rc = page_type_get(m, d, PGT_WRITABLE);
     if (rc == 0) {
         hypercall_page_fill(frame_ptr(m));
+        dirty_log_mark(d, m);
         page_type_put_leaf(m, d);
     }
     page_ref_put(m);

@@ -13,6 +13,7 @@
 #include "hypercall/memory_op.h"
 
 #include "heap.h"
+#include "mm/dirty_log.h"
 #include "mm/frame_alloc.h"
 
 struct chunk {
@@ -78,6 +79,8 @@ static void commit(struct chunk *c)
         if (frame_give(c->d, m, c->out_pfn[extent] + offset) != 0) {    /* dying meanwhile: it needs no memory */
             frame_free_hv(m, 0);
             frame_uncharge(c->d, 1);
+        } else {
+            dirty_log_mark(c->d, m);
         }
     }
 }

@@ -12,6 +12,7 @@
 #include <xen/platform.h>
 
 #include "boot/acpi.h"
+#include "console/console.h"
 #include "hypercall/hypercall.h"
 #include "irq/chip.h"
 #include "print.h"
@@ -70,6 +71,7 @@ static long op_enter_acpi_sleep(struct xen_platform_op *op, bool *copy_back)
         return -EPERM;
 
     pr_info("Dom0 turns the machine off\n");
+    console_drain();
     const uint64_t until = machine_now() + POWER_OFF_WAIT_NS;
     write_sleep(s);
     while (machine_now() < until)

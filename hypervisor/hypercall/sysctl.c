@@ -98,6 +98,7 @@ static sysctl_fn *const ops[] = {
     [XEN_SYSCTL_numainfo] = sysctl_numainfo,
     [XEN_SYSCTL_cpupool_op] = sysctl_cpupool_op,
     [XEN_SYSCTL_scheduler_op] = sysctl_scheduler_op,
+    [XEN_SYSCTL_pcitopoinfo] = sysctl_pcitopoinfo,
     [XEN_SYSCTL_get_cpu_levelling_caps] = sysctl_levelling_caps,
     [XEN_SYSCTL_get_cpu_featureset] = sysctl_cpu_featureset,
     [XEN_SYSCTL_get_cpu_policy] = sysctl_cpu_policy,

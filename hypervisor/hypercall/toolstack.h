@@ -35,7 +35,7 @@ MUST_CHECK int toolstack_policy_out(struct policy_out *p, struct domain *d, unsi
 typedef long sysctl_fn(struct vcpu *v, struct xen_sysctl *s, bool *copy_back);
 
 sysctl_fn sysctl_physinfo, sysctl_cputopoinfo, sysctl_numainfo, sysctl_getcpuinfo, sysctl_availheap,    /* sysctl_host.c */
-    sysctl_sched_id, sysctl_scheduler_op, sysctl_cpupool_op,
+    sysctl_sched_id, sysctl_scheduler_op, sysctl_cpupool_op, sysctl_pcitopoinfo,
     sysctl_cpu_policy, sysctl_cpu_featureset, sysctl_levelling_caps;                                    /* sysctl_cpuid.c */
 
 /*

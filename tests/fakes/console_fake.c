@@ -19,5 +19,6 @@ void console_write(const char *s, size_t n)
     fake_console_len += take;
 }
 
+void console_drain(void) { }
 uint16_t console_uart_port(void) { return fake_uart_port; }
 int console_uart_gsi(void) { return fake_uart_gsi; }
