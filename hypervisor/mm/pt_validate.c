@@ -21,6 +21,7 @@
 #include "hypercall/hypercall.h"
 #include "machine.h"
 #include "mm/descriptor.h"
+#include "mm/dirty_log.h"
 #include "mm/page_ref.h"
 #include "mm/roots.h"
 
@@ -65,6 +66,8 @@ static inline int l1e_get_inline(struct domain *d, struct domain *pg_owner, uint
             page_ref_put(m);
             return rc;
         }
+        if (unlikely(pg_owner != d))
+            dirty_log_mark(pg_owner, m);        /* no key of ours stands between another domain and its writes */
     }
     return 0;
 }
