@@ -8,7 +8,7 @@
 
 struct vcpu_time {
     struct timer singleshot, periodic, poll;
-    uint64_t period_ns, next_period;    /* only the vCPU itself, and its CPU's handlers */
+    _Atomic uint64_t period_ns, next_period;    /* set by any vCPU of the domain, read by the timer's handler */
 
     /*
      * Areas at addresses of the guest's kernel. They can be written only while its kernel tables are loaded; otherwise

@@ -28,23 +28,31 @@ static void poll_expired(void *data)
     vcpu_unblock(data);
 }
 
-/* One event for all periods that passed, then the next one. */
+/*
+ * One event for all periods that passed, then the next one. Another vCPU of the guest may set or stop this timer at
+ * any moment: both values are read once (a period of 0 is "stopped", and not a divisor).
+ */
 static void periodic_tick(struct vcpu *v, uint64_t now)
 {
     struct vcpu_time *t = &v->time;
+    const uint64_t period = atomic_load(&t->period_ns);
+    uint64_t next = atomic_load(&t->next_period);
 
-    if (now >= t->next_period) {
+    if (period == 0)
+        return;
+    if (now >= next) {
         virq_send_vcpu(v, VIRQ_TIMER);
-        t->next_period += ((now - t->next_period) / t->period_ns + 1) * t->period_ns;
+        next += ((now - next) / period + 1) * period;
+        atomic_store(&t->next_period, next);
     }
-    timer_set(&t->periodic, t->next_period);
+    timer_set(&t->periodic, next);
 }
 
 static void periodic_expired(void *data)
 {
     struct vcpu *v = data;
 
-    if (v->time.period_ns && atomic_load(&v->sched.running))
+    if (atomic_load(&v->sched.running))
         periodic_tick(v, machine_now());
 }
 
@@ -68,7 +76,7 @@ void vcpu_timers_switch_in(struct vcpu *v)
 
     timer_migrate(&v->time.singleshot, cpu);
     timer_migrate(&v->time.poll, cpu);
-    if (unlikely(v->time.period_ns)) {
+    if (unlikely(atomic_load(&v->time.period_ns) != 0)) {
         timer_migrate(&v->time.periodic, cpu);
         periodic_tick(v, machine_now());
     }
@@ -76,7 +84,7 @@ void vcpu_timers_switch_in(struct vcpu *v)
 
 void vcpu_timers_switch_out(struct vcpu *v)
 {
-    if (unlikely(v->time.period_ns))
+    if (unlikely(atomic_load(&v->time.period_ns) != 0))
         timer_stop(&v->time.periodic);                  /* ABI: it ticks while the vCPU runs */
 }
 
@@ -104,16 +112,16 @@ int vcpu_set_periodic(struct vcpu *v, uint64_t period_ns)
     if (period_ns < MIN_PERIOD_NS || period_ns > MAX_PERIOD_NS)
         return -EINVAL;
     timer_stop(&v->time.periodic);
-    v->time.period_ns = period_ns;
-    v->time.next_period = now + period_ns;
+    atomic_store(&v->time.next_period, now + period_ns);
+    atomic_store(&v->time.period_ns, period_ns);
     if (atomic_load(&v->sched.running))
-        timer_set(&v->time.periodic, v->time.next_period);
+        timer_set(&v->time.periodic, now + period_ns);
     return 0;
 }
 
 void vcpu_stop_periodic(struct vcpu *v)
 {
-    v->time.period_ns = 0;
+    atomic_store(&v->time.period_ns, 0);
     timer_stop(&v->time.periodic);
 }
 

@@ -162,7 +162,7 @@ bool machine_preempt_pending(void)
 
 /* ---- time ---- */
 
-uint64_t machine_now(void) { return fake_now; }
+uint64_t machine_now(void) { return __atomic_load_n(&fake_now, __ATOMIC_RELAXED); }
 void machine_arm_timer(uint64_t deadline_ns) { __atomic_store_n(&fake_deadline, deadline_ns, __ATOMIC_RELAXED); }
 
 /* ---- guest memory ---- */

@@ -356,6 +356,44 @@ static void test_periodic(void)
     teardown();
 }
 
+/* One vCPU sets and stops the periodic timer of another while it ticks there. */
+static _Atomic bool meddle_stop;
+
+static void *meddler(void *arg)
+{
+    (void)arg;
+    fake_cpu = 1;
+    while (!atomic_load(&meddle_stop)) {
+        (void)vcpu_set_periodic(&vcpu, MS);
+        vcpu_stop_periodic(&vcpu);
+    }
+    return NULL;
+}
+
+static void test_periodic_of_another(void)
+{
+    pthread_t t;
+
+    setup();
+    atomic_store(&vcpu.sched.running, true);
+    atomic_store(&meddle_stop, false);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&t, NULL, meddler, NULL), 0);
+    for (unsigned n = 0; n < 200000; n++) {
+        fake_cpu = 0;
+        __atomic_fetch_add(&fake_now, 2 * MS, __ATOMIC_RELAXED);
+        timer_interrupt();
+        atomic_store(&fake_softirq[0], 0);
+        timer_softirq();
+        time_vcpu_switch_in(&vcpu);
+    }
+    atomic_store(&meddle_stop, true);
+    pthread_join(t, NULL);
+    fake_cpu = 0;
+    vcpu_stop_periodic(&vcpu);
+    atomic_store(&vcpu.sched.running, false);
+    teardown();
+}
+
 /* ---- areas ---- */
 
 static void test_runstate_area(void)
@@ -464,7 +502,7 @@ int main(void)
     static const struct unit_case cases[] = {
         UNIT(test_timers_fire_in_order_and_once), UNIT(test_timer_moves_between_cpus), UNIT(test_timer_storm),
         UNIT(test_scale), UNIT(test_publish), UNIT(test_wallclock), UNIT(test_singleshot), UNIT(test_set_timer_op),
-        UNIT(test_periodic), UNIT(test_runstate_area), UNIT(test_time_area), UNIT(test_tsc_modes), { 0 },
+        UNIT(test_periodic), UNIT(test_periodic_of_another), UNIT(test_runstate_area), UNIT(test_time_area), UNIT(test_tsc_modes), { 0 },
     };
     return unit_main("time", cases);
 }
