@@ -80,7 +80,7 @@ static bool software_interrupt(struct vcpu *v, struct cpu_user_regs *regs, const
     }
     regs->rip += i->length;
     regs->rflags &= ~X86_EFLAGS_RF;
-    guest_inject_trap(v, vector, 0);
+    guest_inject_software_interrupt(v, vector);
     return true;
 }
 

@@ -90,11 +90,11 @@ void bounce_pending_trap(struct vcpu *v, struct cpu_user_regs *r)
     const struct bounce b = {
         .handler = t->address,
         .mask_events = t->mask_events,
-        .has_error = vector < 32 && (HAS_ERROR_CODE >> vector & 1),
+        .has_error = vector < 32 && (HAS_ERROR_CODE >> vector & 1) && !v->cpu.trap_software,
         .error = v->cpu.trap_error,
     };
     v->cpu.trap_pending = false;            /* consumed before anything can fail: never delivered twice (XSA-339) */
-    if (vector == X86_TRAP_PF)
+    if (vector == X86_TRAP_PF && !v->cpu.trap_software)
         WRITE_ONCE(v->info->arch.cr2, v->cpu.trap_cr2);
     bounce(v, r, &b, "an exception");
 }
@@ -146,8 +146,17 @@ void guest_inject_trap(struct vcpu *v, uint8_t vector, uint32_t error_code)
     if (v->cpu.trap_pending)
         return;
     v->cpu.trap_pending = true;
+    v->cpu.trap_software = false;
     v->cpu.trap_vector = vector;
     v->cpu.trap_error = error_code;
+}
+
+void guest_inject_software_interrupt(struct vcpu *v, uint8_t vector)
+{
+    if (v->cpu.trap_pending)
+        return;
+    guest_inject_trap(v, vector, 0);
+    v->cpu.trap_software = true;
 }
 
 void guest_inject_page_fault(struct vcpu *v, uint64_t cr2, uint32_t error_code)

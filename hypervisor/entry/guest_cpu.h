@@ -68,6 +68,7 @@ struct guest_cpu {
 
     bool nmi_pending, nmi_masked;
     bool trap_pending;          /* an exception to bounce before returning: emul/ and entry/ */
+    bool trap_software;         /* it is an INT n: no error code, no CR2 */
     uint8_t trap_vector;
     uint32_t trap_error;
     uint64_t trap_cr2;
@@ -84,6 +85,8 @@ struct guest_cpu {
  */
 void guest_inject_trap(struct vcpu *v, uint8_t vector, uint32_t error_code);
 void guest_inject_page_fault(struct vcpu *v, uint64_t cr2, uint32_t error_code);
+/* INT @vector: as the ABI has it, never an error code, also for vectors that are exceptions with one. */
+void guest_inject_software_interrupt(struct vcpu *v, uint8_t vector);
 
 /* Registers of @v: the stack frame when it is current on this CPU, v->cpu.regs when it is not running. */
 struct cpu_user_regs *vcpu_regs(struct vcpu *v);

@@ -23,6 +23,8 @@ void guest_inject_page_fault(struct vcpu *v, uint64_t cr2, uint32_t error_code)
     fake_log.trap_cr2 = cr2;
 }
 
+void guest_inject_software_interrupt(struct vcpu *v, uint8_t vector) { guest_inject_trap(v, vector, 0); }
+
 struct cpu_user_regs *vcpu_regs(struct vcpu *v) { return &v->cpu.regs; }
 
 static mfn_t ldt_window[16] = { [0 ... 15] = { ~0UL } };
