@@ -59,7 +59,7 @@ def inside_guest(rig, hv):
     dom0.check("xl create " + test_guests.write_config(dom0, "bench", memory=256,
                                                        extra=f"quiet pvfast pvtest={BENCH}"), 600)
     test_guests.guest_says(dom0, "bench", "bench end", 300)
-    rows = parse(dom0.check("grep -a ^bench /var/log/xen/console/guest-bench.log"))
+    rows = parse(dom0.check(f"grep -ahs ^bench {test_guests.console_logs('bench')}; true"))
     dom0.stop()
     return rows
 
@@ -105,7 +105,8 @@ def life(rig, hv, rounds):
                 print(f"  {tool} on {hv}: {str(trouble).splitlines()[0]}", flush=True)
             samples["destroy"].append(timed(dom0, f"{tool} destroy life"))
             test_guests.gone(dom0, "life")
-            dom0.check("rm -f /var/log/xen/console/guest-life.log /tmp/life.save; kill -HUP $(cat /run/xen/xenconsoled.pid)")
+            dom0.check(f"rm -f {test_guests.console_logs('life')} /tmp/life.save; "
+                       "kill -HUP $(cat /run/xen/xenconsoled.pid)")
         result[tool] = {name: statistics.median(values) for name, values in samples.items() if values}
     dom0.stop()
     return result

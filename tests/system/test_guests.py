@@ -22,11 +22,16 @@ def write_config(dom0, name, memory=128, vcpus=1, extra="", more=""):
     return f"/tmp/{name}.cfg"
 
 
+def console_logs(name):
+    """Where xenconsoled (guests of xl) and vaned (guests of vane) keep what a guest said."""
+    return f"/var/log/xen/console/guest-{name}.log /var/log/vane/{name}.console"
+
+
 def guest_says(dom0, name, pattern, seconds=60):
     """Wait until the guest's console log has a line that matches."""
-    dom0.check(f"i=0; until grep -qsE '{pattern}' /var/log/xen/console/guest-{name}.log; do "
-               f"[ $((i=i+1)) -lt {seconds} ] || {{ tail -20 /var/log/xen/console/guest-{name}.log; "
-               "xl list; xl dmesg | tail -5; exit 1; }; sleep 1; done", seconds * 3 + 30)
+    logs = console_logs(name)
+    dom0.check(f"i=0; until grep -qsaE '{pattern}' {logs}; do [ $((i=i+1)) -lt {seconds} ] || "
+               f"{{ tail -n 20 {logs}; xl list; xl dmesg | tail -n 5; exit 1; }}; sleep 1; done", seconds * 3 + 30)
 
 
 def gone(dom0, name, seconds=60):
@@ -120,6 +125,31 @@ def test_guest_crash_is_kept(rig):
     dom0.check("i=0; until xl list crash | grep -q -- 'sc-'; do [ $((i=i+1)) -lt 60 ] || exit 1; sleep 1; done", 120)
     dom0.check("xl destroy crash")
     gone(dom0, "crash")
+    healthy(dom0)
+
+
+def test_vane(rig):
+    """The same life under our own command, and its view agrees with xl's."""
+    dom0 = rig.boot_with_guests(smp=2)
+    before = free_memory(dom0)
+    config = write_config(dom0, "own", vcpus=2)
+    dom0.check(f"vane create {config}", 120)
+    guest_says(dom0, "own", "guest ready")
+    for command in ("list", "vcpu-list"):
+        rows = [[line.split()[:4] for line in dom0.check(f"{tool} {command}").splitlines() if line.split()[:1] == ["own"]]
+                for tool in ("vane", "xl")]
+        assert rows[0] and rows[0][0][1] == rows[1][0][1], f"{command}: {rows}"
+    guest_does(dom0, "own", "echo an''swer $((6*7)) on $(nproc)")
+    guest_says(dom0, "own", "^answer 42 on 2")
+    dom0.check("vane pause own && vane unpause own")
+    status, _ = dom0.run(f"vane create {config}")
+    assert status != 0, "a second guest of that name was made"
+    dom0.check("vane shutdown own", 120)
+    gone(dom0, "own")
+    dom0.check(f"vane create {config} && vane destroy own", 120)
+    gone(dom0, "own")
+    assert abs(free_memory(dom0) - before) <= 1, "memory was lost"
+    equal(dom0.run("vane create /nowhere.cfg")[0] != 0, True, "a missing file is an error")
     healthy(dom0)
 
 
