@@ -57,7 +57,7 @@ static void init_image(struct fpu_state *f)
     f->area[1] = 0x03;
     const uint32_t mxcsr = 0x1f80;
     memcpy(f->area + 24, &mxcsr, sizeof(mxcsr));
-    f->xcr0_accum = XCR0_X87;
+    f->xcr0_accum = XCR0_X87 | XCR0_SSE;      /* SSE needs no XCR0 bit, only CR4.OSFXSR */
 }
 
 int machine_vcpu_create(struct vcpu *v)

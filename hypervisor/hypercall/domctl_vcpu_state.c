@@ -112,6 +112,10 @@ long domctl_getvcpuextstate(struct vcpu *caller, struct domain *d, struct xen_do
     int rc = guest_copy_out(buffer, head, sizeof(head));
     if (rc == 0)
         rc = guest_copy_out(gva(buffer.n + RECORD_PREFIX), v->cpu.fpu->area, fpu_area_size);
+    /* A CPU may call parts in use that the guest never had on; restoring would refuse those. */
+    const uint64_t in_use = read_u64(v->cpu.fpu->area + XSTATE_HEADER) & v->cpu.fpu->xcr0_accum;
+    if (rc == 0)
+        rc = guest_copy_out(gva(buffer.n + RECORD_PREFIX + XSTATE_HEADER), &in_use, sizeof(in_use));
     vcpu_unpause(v);
     x->size = size;
     *copy_back = rc == 0;
