@@ -13,7 +13,7 @@ VANE_CLI_C  := $(sort $(wildcard dom0-tools/cli/*.c))
 VANED_C     := $(filter-out $(VANE_LIB_C),$(sort $(wildcard dom0-tools/daemon/*.c)))
 
 ALL_TARGETS += $(B)/bin/vane $(B)/bin/vaned
-DOM0_FILES  += $(B)/bin/vane:/usr/sbin/vane $(B)/bin/vaned:/usr/sbin/vaned
+DOM0_FILES  += $(B)/bin/vane:/usr/sbin/vane $(B)/bin/vaned:/usr/sbin/vaned $(B)/bin/vane:/usr/lib/vane/bin/xl
 
 vane_objs = $(patsubst %.c,$(B)/%.o,$(1))
 

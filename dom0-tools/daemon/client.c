@@ -55,7 +55,7 @@ static bool ping(void)
     return n > 0;
 }
 
-/* vaned stands beside this program; it puts itself into the background. */
+/* vaned stands beside this program, or in /usr/sbin; it puts itself into the background. */
 static int start(struct vane *v)
 {
     char path[512];
@@ -71,6 +71,8 @@ static int start(struct vane *v)
     path[n] = '\0';
     slash = strrchr(path, '/');
     snprintf(slash ? slash + 1 : path, 16, "vaned");
+    if (access(path, X_OK) < 0)                     /* we run under another name, from another place */
+        snprintf(path, sizeof(path), "/usr/sbin/vaned");
     posix_spawn_file_actions_init(&fa);
     posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
