@@ -2,7 +2,7 @@
 """Guests made by vane: the same on our hypervisor and on Xen 4.17."""
 import re
 
-from scenario import equal, healthy, only_on
+from scenario import equal, healthy, only_on, slow
 from test_guests import free_memory, write_config
 
 
@@ -31,6 +31,7 @@ def nothing_left(dom0, memory):
     assert abs(free_memory(dom0) - memory) <= 1, "memory was lost"
 
 
+@slow
 def test_tables_are_those_of_xl(rig):
     dom0 = rig.boot_with_guests()
     dom0.check("vane create -p " + write_config(dom0, "t", vcpus=2), 180)
@@ -63,6 +64,7 @@ def test_life(rig):
     healthy(dom0)
 
 
+@slow
 def test_crash_tells_why(rig):
     dom0 = rig.boot_with_guests()
     config = write_config(dom0, "crash")
@@ -96,6 +98,7 @@ def test_disks_and_networks(rig):
     healthy(dom0)
 
 
+@slow
 def test_killed_commands_leave_nothing(rig):
     """SIGKILL at any moment of create and destroy: the next command cleans up."""
     dom0 = rig.boot_with_guests()
@@ -132,14 +135,17 @@ def test_save_and_restore(rig):
     save_and_restore(rig, "vane", "vane")
 
 
+@slow
 def test_saved_by_vane_restored_by_xl(rig):
     save_and_restore(rig, "vane", "xl")
 
 
+@slow
 def test_saved_by_xl_restored_by_vane(rig):
     save_and_restore(rig, "xl", "vane")
 
 
+@slow
 @only_on("paravane")
 def test_live_migration_within_the_host(rig):
     dom0 = rig.boot_with_guests(mem="2G", cpu="max,-smap,-smep,-la57", hv_args="dom0_mem=1G")
