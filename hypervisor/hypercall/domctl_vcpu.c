@@ -21,7 +21,8 @@ long domctl_setvcpucontext(struct vcpu *caller, struct domain *d, struct xen_dom
     int rc = 0;
 
     (void)caller, (void)copy_back;
-    if (!v)
+    /* Under the DOMCTL lock, as is destroydomain: tables taken now would be missed by it (XSA-410). */
+    if (!v || domain_is_dying(d))
         return -EINVAL;
     if (src.n != 0) {
         ctx = heap_alloc(sizeof(*ctx));         /* 5 KiB: not for our stack */

@@ -692,6 +692,13 @@ static void test_vcpu_state(void)
     memset(&c.u, 0, sizeof(c.u));
     c.cmd = XEN_DOMCTL_getvcpucontext;
     CU_ASSERT_EQUAL(domctl(&c), -ENODATA);                      /* none set yet */
+
+    struct domain *d = domain_lookup(id);
+    d->dying = DYING_RELINQUISH;                                /* XSA-410: nothing new for a domain that is going */
+    c.cmd = XEN_DOMCTL_setvcpucontext;
+    CU_ASSERT_EQUAL(domctl(&c), -EINVAL);
+    d->dying = DYING_NO;
+    domain_put(d);
     destroy(id);
 }
 
