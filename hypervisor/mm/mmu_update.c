@@ -49,7 +49,6 @@ static void batch_release(struct batch *b)
 /* A table keeps its type; data and unused frames are held as WRITABLE, so that they cannot become a table meanwhile. */
 static int batch_hold(struct batch *b, mfn_t m)
 {
-    bool pinned;
     int rc;
 
     batch_release(b);
@@ -58,7 +57,7 @@ static int batch_hold(struct batch *b, mfn_t m)
     if (!page_ref_get(m, b->pt_owner))
         return -EINVAL;
 
-    enum page_type t = page_type_now(m, &pinned);
+    enum page_type t = page_type_peek(m);
 
     if (t == PGT_NONE)
         t = PGT_WRITABLE;
@@ -74,17 +73,21 @@ static int batch_hold(struct batch *b, mfn_t m)
     return 0;
 }
 
-/* I3 */
+/* Everything batch_begin and batch_hold took; I3. */
 static void batch_end(struct batch *b)
 {
     batch_release(b);
-    if (b->flush) {
+    if (unlikely(b->pg_owner != b->v->domain))
+        foreign_put(b->v, b->pg_owner);
+    if (unlikely(b->flush)) {
         cpumask_t cpus = domain_dirty_cpus(b->pt_owner);
 
         cpus.bits |= 1UL << this_cpu();
         machine_flush_tlb(cpus);
         b->flush = false;
     }
+    if (unlikely(b->pt_owner != b->v->domain))
+        foreign_put(b->v, b->pt_owner);
 }
 
 static inline int update_entry(struct batch *b, uint64_t ptr, uint64_t val, bool preserve_ad)
@@ -191,7 +194,9 @@ static int batch_begin(struct batch *b, struct vcpu *v, uint32_t foreigndom)
     const unsigned pt = foreigndom >> 16;
     int rc;
 
-    *b = (struct batch){ .v = v, .pt_owner = v->domain, .held = MFN_INVALID };
+    *b = (struct batch){ .v = v, .pt_owner = v->domain, .pg_owner = v->domain, .held = MFN_INVALID };
+    if (likely(foreigndom == DOMID_SELF))
+        return 0;
     rc = foreign_get(v, foreigndom & 0xffff, &b->pg_owner);
     if (rc || !pt)
         return rc;
@@ -209,9 +214,9 @@ long do_mmu_update(struct vcpu *v, struct hcall *h)
     const gva_t reqs = gva(h->arg[0]), pdone = gva(h->arg[2]);
     unsigned count = (unsigned)h->arg[1], before = 0, done = 0;
     struct batch b;
-    int rc = pt_finish_pending(v);
+    int rc = 0;
 
-    if (rc)
+    if (unlikely(v->pending_put.count) && (rc = pt_finish_pending(v)))
         return rc;
     if (count & MMU_UPDATE_PREEMPTED) {
         count &= ~MMU_UPDATE_PREEMPTED;
@@ -226,8 +231,6 @@ long do_mmu_update(struct vcpu *v, struct hcall *h)
     batch_end(&b);                                                          /* I2 */
     if (rc == 0 && v->pending_put.count)
         rc = -ERESTART;                                                     /* the held table went last */
-    foreign_put(v, b.pg_owner);
-    foreign_put(v, b.pt_owner);
 
     if (rc == -ERESTART) {
         h->arg[0] = reqs.n + done * sizeof(mmu_update_t);
@@ -285,7 +288,6 @@ static long update_va_mapping(struct vcpu *v, gva_t va, uint64_t val, uint64_t f
     if (rc == 0)
         rc = b.type == PGT_L1 ? update_entry(&b, slot.n, val, false) : -EINVAL;
     batch_end(&b);
-    foreign_put(v, b.pg_owner);
     if (rc == 0 && (flags & UVMF_FLUSHTYPE_MASK))
         rc = flush_after(v, va, flags);
     return rc;

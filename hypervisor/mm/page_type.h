@@ -104,7 +104,14 @@ MUST_CHECK int page_unpin(mfn_t m, struct domain *d);
 /* Teardown; the caller holds a plain reference: undo a validation that nobody will resume. -ERESTART: call again. */
 MUST_CHECK int page_type_abandon(mfn_t m);
 
-/* Type with count > 0 and validated, else PGT_NONE; for getpageframeinfo. */
+/* Type with count > 0 and validated, else PGT_NONE: true at that moment only, unless the caller holds a reference. */
+static inline enum page_type page_type_peek(mfn_t m)
+{
+    const uint64_t w = atomic_load_explicit(&frame_of(m)->type, memory_order_relaxed);
+
+    return (w & PGT_COUNT_MASK) && !(w & (PGT_BUSY | PGT_PARTIAL)) ? (enum page_type)(w >> 60) : PGT_NONE;
+}
+/* The same and whether it is pinned; for getpageframeinfo. */
 enum page_type page_type_now(mfn_t m, bool *pinned);
 
 /*

@@ -117,8 +117,9 @@ static bool l1_gain_rw(struct domain *d, uint64_t *slot, uint64_t old, uint64_t 
 int l1_replace(struct domain *d, uint64_t *slot, uint64_t val, struct domain *pg_owner, bool preserve_ad,
                uint64_t *expect)
 {
-    uint64_t old = expect ? *expect : READ_ONCE(*slot), new = l1e_fixed(val);
-    const uint64_t diff = old ^ new;
+    uint64_t old = expect ? *expect : READ_ONCE(*slot);
+    const uint64_t fixed = l1e_fixed(val), diff = old ^ fixed;
+    uint64_t new = fixed;
 
     /* I2, straight through: what mprotect, fork and page ageing do. */
     if (likely(!(diff & ~(L1E_FREE_BITS | PTE_RW)) && (new & PTE_P))) {
@@ -132,6 +133,16 @@ int l1_replace(struct domain *d, uint64_t *slot, uint64_t val, struct domain *pg
                 page_type_drop_leaf(pte_mfn(old));
             return 0;
         }
+    }
+    /* A first mapping, in an empty slot. */
+    if ((val & PTE_P) && !(old & PTE_P) && !expect) {
+        const int rc = l1e_get(d, pg_owner, &new);
+
+        if (unlikely(rc))
+            return rc;
+        if (likely(__atomic_compare_exchange_n(slot, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)))
+            return 0;
+        l1e_put(new);
     }
     return l1_replace_slow(d, slot, val, pg_owner, preserve_ad, expect);
 }
@@ -169,12 +180,11 @@ int table_replace(struct vcpu *v, struct domain *d, enum page_type t, uint64_t *
 bool pt_hold_l1(struct domain *d, maddr_t slot, uint64_t **entry)
 {
     const mfn_t m = maddr_to_mfn(slot);
-    bool pinned;
 
     if ((slot.n & 7) || !page_ref_get(m, d))
         return false;
     /* Peek: a frame that is no table yet must not be made one on the way. */
-    if (page_type_now(m, &pinned) != PGT_L1 || page_type_get_fast(m, d, PGT_L1)) {
+    if (page_type_peek(m) != PGT_L1 || page_type_get_fast(m, d, PGT_L1)) {
         page_ref_put(m);
         return false;
     }
