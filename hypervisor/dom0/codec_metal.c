@@ -9,7 +9,7 @@
  *   I1  interrupts are off (an interrupt on this stack would overwrite the red zone); NMI and #MC have stacks of
  *       their own.
  *   I2  CR0, CR4 and FS base are put back; no guest's register state exists yet that SSE use could leak into.
- *   I3  their constructors (choice of a CRC64 routine) run once, inside the same bracket.
+ *   I3  they have no constructors: hypervisor.lds asserts it, because nothing here would run them.
  *   I4  memory comes from one arena taken before interrupts go off: no allocator lock or TLB flush inside.
  */
 #include "dom0/unpack.h"
@@ -33,8 +33,6 @@ NORETURN void __stack_chk_fail(void);
 unsigned long long ZSTD_trace_decompress_begin(const void *ctx);
 void ZSTD_trace_decompress_end(unsigned long long trace, const void *what);
 
-extern void (*const codec_init_start[])(void), (*const codec_init_end[])(void);
-
 static unsigned long saved_flags, saved_cr0, saved_cr4;
 static uint64_t saved_fs;
 static uint8_t *arena;
@@ -56,8 +54,6 @@ static void wrmsr_fs(uint64_t v)
 
 bool codec_enter(unsigned order)
 {
-    static bool constructed;
-
     arena = heap_alloc_pages(order);
     if (!arena)
         return false;
@@ -70,11 +66,6 @@ bool codec_enter(unsigned order)
     __asm__ volatile("mov %0, %%cr0" :: "r"((saved_cr0 | CR0_MP) & ~(CR0_EM | CR0_TS)) : "memory");
     __asm__ volatile("mov %0, %%cr4" :: "r"(saved_cr4 | CR4_OSFXSR | CR4_OSXMMEXCPT) : "memory");
     wrmsr_fs((uintptr_t)tls_block);
-
-    if (!constructed)
-        for (void (*const *fn)(void) = codec_init_start; fn < codec_init_end; fn++)
-            (*fn)();
-    constructed = true;
     return true;
 }
 
