@@ -138,7 +138,7 @@ def run_domus(opts, guests, scenarios=True):
     archive = os.path.join(BUILD, "guests", "archive.cpio")
     cpio(archive, files)
     args = opts.args + (" scenarios" if scenarios else "")
-    boot = Boot(opts, "director", args, archive, timeout=opts.timeout + 5 * len(files))
+    boot = Boot(opts, "director", args, archive, timeout=opts.timeout + 20 * len(files))
     with open(os.path.join(BUILD, "guests", f"director.{opts.hv}.log"), "w", encoding="utf-8") as log:
         log.write(boot.text)
     failing = ""
@@ -165,7 +165,7 @@ def main():
     p.add_argument("--smp", type=int, default=2)
     p.add_argument("--memory", type=int, default=256)
     p.add_argument("--cpu", default=CPU)
-    p.add_argument("--timeout", type=float, default=60)
+    p.add_argument("--timeout", type=float, default=120)
     p.add_argument("--append", default="", help="further words for the hypervisor's command line")
     p.add_argument("--args", default="", help="further words for the guest's command line")
     p.add_argument("--qemu", default="", help="further QEMU options")

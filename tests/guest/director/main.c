@@ -12,7 +12,7 @@
 
 #define GUEST_PAGES 2048
 #define VICTIM_COUNTER 2048             /* offset in the victim's start_info page */
-#define PATIENCE (40 * SECOND)
+#define PATIENCE (90 * SECOND)
 
 static const uint8_t *archive;
 static size_t archive_size;

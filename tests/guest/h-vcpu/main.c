@@ -136,7 +136,7 @@ static void storm(void)
     }
     stop = true;
     for (unsigned i = 1; i < n; i++) {
-        CHECK(wait_for((hc_vcpu_op(VCPUOP_up, i, NULL), beats[i] == 0), 2 * SECOND), "vCPU %u does not stop", i);
+        CHECK(wait_for((hc_vcpu_op(VCPUOP_up, i, NULL), beats[i] == 0), 15 * SECOND), "vCPU %u does not stop", i);
         hc_vcpu_op(VCPUOP_down, i, NULL);
     }
     printf("%u rounds, %u ups\n", rounds, ups);

@@ -52,7 +52,7 @@ void guest_test(void)
 
     item("start");
     RC(smp_start(1, second, (void *)0x1234), 0);
-    CHECK(wait_for(started == 1, 2 * SECOND), "vCPU 1 does not run");
+    CHECK(wait_for(started == 1, 10 * SECOND), "vCPU 1 does not run");
     RC(hc_vcpu_op(VCPUOP_is_up, 1, NULL), 1);
     RC(hc_vcpu_op(VCPUOP_initialise, 1, ctx), -XEN_EEXIST);
     if (started != 1)
@@ -66,7 +66,7 @@ void guest_test(void)
     uint64_t start = time_now();
     for (unsigned i = 1; i <= 200; i++) {
         evtchn_send((evtchn_port_t)ping_port);
-        if (!wait_for(pongs == i, SECOND)) {
+        if (!wait_for(pongs == i, 10 * SECOND)) {
             item_fail("round %u: %u pings, %u pongs", i, pings, pongs);
             break;
         }
@@ -76,12 +76,12 @@ void guest_test(void)
     item("down-and-up");
     for (unsigned i = 1; i <= 20; i++) {
         rounds = i;
-        if (!wait_for(hc_vcpu_op(VCPUOP_is_up, 1, NULL) == 0, SECOND)) {
+        if (!wait_for(hc_vcpu_op(VCPUOP_is_up, 1, NULL) == 0, 10 * SECOND)) {
             item_fail("round %u: vCPU 1 does not go down", i);
             return;
         }
         RC(hc_vcpu_op(VCPUOP_up, 1, NULL), 0);
-        if (!wait_for(started == i + 1, SECOND)) {
+        if (!wait_for(started == i + 1, 10 * SECOND)) {
             item_fail("round %u: vCPU 1 does not come back", i);
             return;
         }

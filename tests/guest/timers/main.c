@@ -22,13 +22,13 @@ void guest_test(void)
         uint64_t target = time_now() + ms * MS;
         while (time_now() < target)
             time_block_until(target);
-        CHECK(time_now() < target + 50 * MS, "%u ms took %lu us too long", ms, (time_now() - target) / 1000);
+        CHECK(time_now() < target + 2 * SECOND, "%u ms took %lu us too long", ms, (time_now() - target) / 1000);
     }
 
     item("singleshot-past");
     uint64_t events = this_cpu()->events;
     RC(hc_vcpu_op(VCPUOP_set_singleshot_timer, 0, &past), 0);
-    CHECK(wait_for(READ_ONCE(this_cpu()->events) > events, 200 * MS), "a timer in the past never fired");
+    CHECK(wait_for(READ_ONCE(this_cpu()->events) > events, 5 * SECOND), "a timer in the past never fired");
     strict.flags = VCPU_SSHOTTMR_future;
     /* Xen 4.17.7 ignores the flag, the header still promises -ETIME. */
     ONE_OF(hc_vcpu_op(VCPUOP_set_singleshot_timer, 0, &strict), 0, -XEN_ETIME);
@@ -44,14 +44,14 @@ void guest_test(void)
     struct vcpu_set_periodic_timer period = { .period_ns = 2 * MS };
     events = this_cpu()->events;
     RC(hc_vcpu_op(VCPUOP_set_periodic_timer, 0, &period), 0);
-    CHECK(wait_for(READ_ONCE(this_cpu()->events) >= events + 5, 500 * MS), "only %lu ticks",
+    CHECK(wait_for(READ_ONCE(this_cpu()->events) >= events + 5, 5 * SECOND), "only %lu ticks",
           this_cpu()->events - events);
     RC(hc_vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL), 0);
 
     item("set-timer-op");
     events = this_cpu()->events;
     RC(hc_set_timer_op(time_now() + 5 * MS), 0);
-    CHECK(wait_for(READ_ONCE(this_cpu()->events) > events, 500 * MS), "set_timer_op never fired");
+    CHECK(wait_for(READ_ONCE(this_cpu()->events) > events, 5 * SECOND), "set_timer_op never fired");
 
     item("runstate");
     struct vcpu_runstate_info rs;
