@@ -115,6 +115,11 @@ void apic_start_cpu(uint32_t apic_id, uint8_t page)
     }
 }
 
+void apic_stop_cpu(uint32_t apic_id)
+{
+    send_icr(apic_id, 0x4500);
+}
+
 void machine_kick(unsigned cpu)
 {
     if (cpu != this_cpu())

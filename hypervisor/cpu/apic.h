@@ -24,5 +24,7 @@ void apic_eoi(void);
 void apic_send_ipi(unsigned cpu, uint8_t vector);
 /* INIT, SIPI, SIPI to @apic_id; @page: start frame of the trampoline. */
 void apic_start_cpu(uint32_t apic_id, uint8_t page);
+/* INIT only: it waits for STARTUP and runs nothing. */
+void apic_stop_cpu(uint32_t apic_id);
 
 #endif

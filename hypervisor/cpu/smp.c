@@ -50,10 +50,12 @@ static bool start_one(unsigned cpu, uint32_t apic_id)
     cpu_apic_id[cpu] = apic_id;
     trampoline_prepare((uint64_t)cpu_info_of(cpu));
     apic_start_cpu(apic_id, TRAMPOLINE_PAGE);
-    const uint64_t end = machine_now() + 1000000000UL;
+    const uint64_t end = machine_now() + 5000000000UL;     /* an emulator on a busy host may take seconds */
     while (!(atomic_load(&online_cpus) >> cpu & 1)) {
-        if (machine_now() > end)
+        if (machine_now() > end) {
+            apic_stop_cpu(apic_id);         /* or it might wake up later, on the next one's stack */
             return false;
+        }
         machine_cpu_relax();
     }
     return true;
