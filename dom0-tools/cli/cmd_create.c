@@ -19,6 +19,7 @@
 #include "cli.h"
 
 #define CONFIG_MAX (1 << 20)
+#define CREATE_FAILED 3             /* xl's status when a domain cannot be created; 1: its text is wrong */
 
 static const char *const console_names[] = { "xenconsoled", "vaned" };
 
@@ -130,8 +131,10 @@ static int run_create(struct cli *c, const struct create_options *o, struct vane
                              .console = console_names[daemon && vaned_serves_consoles()] };
     int rc = vane_create(c->v, cfg, &a);
 
-    if (rc < 0)
-        return cli_error(c);
+    if (rc < 0) {
+        cli_error(c);
+        return CREATE_FAILED;
+    }
     if (daemon)
         vaned_poke();
     result(c, o, &a, cfg->name);
@@ -194,8 +197,10 @@ int cmd_create(struct cli *c, int argc, char **argv)
     if (!o.file && n == 0)
         return cli_usage(c, argv[0]);
     text = config_text(c, o.file, extra, n);
-    if (!text)
-        return cli_error(c);
+    if (!text) {
+        cli_error(c);
+        return CREATE_FAILED;
+    }
     if (!c->json && !c->quiet && o.file)
         printf("Parsing config from %s\n", o.file);
     fflush(stdout);
