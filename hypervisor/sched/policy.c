@@ -43,6 +43,7 @@ void sched_init_cpu(unsigned cpu)
     rq->min_vruntime = 1UL << 40;                       /* away from zero: bonuses are subtracted */
     rq->idle_since = machine_now();
     rq->jitter = cpu;
+    atomic_fetch_or(&idle_cpus, 1UL << cpu);            /* it may be given work before it ever looked for some */
 }
 
 bool vcpu_runnable(const struct vcpu *v)
@@ -115,6 +116,15 @@ static bool should_preempt(struct runq *rq, const struct vcpu *v, uint64_t now)
     return (int64_t)(vr - v->sched.vruntime) > (int64_t)PREEMPT_NS;
 }
 
+/* Lock of its queue @rq held. A long sleep pays off what @v is behind the others (I4 of runq.c). */
+static void forgive_by_sleep(const struct runq *rq, struct vcpu *v, uint64_t now)
+{
+    const bool long_asleep = v->sched.state != RUNSTATE_runnable && now > v->sched.state_since + FORGIVE_NS;
+
+    if (long_asleep && (int64_t)(v->sched.vruntime - rq->min_vruntime) > 0)
+        v->sched.vruntime = rq->min_vruntime;
+}
+
 static bool may_be_placed(const struct vcpu *v)
 {
     return !v->sched.queued && !v->sched.parked && !atomic_load(&v->sched.running) && vcpu_runnable(v);
@@ -132,6 +142,7 @@ void sched_place(struct vcpu *v)
         spin_unlock_irq(&rq->lock, flags);
         return;
     }
+    forgive_by_sleep(rq, v, now);
     cpu = pick_cpu(v, &claimed);
     if (cpu != v->sched.cpu) {
         /* Fit to the clock it leaves; the difference is what it carries to the other queue. */

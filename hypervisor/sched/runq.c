@@ -5,8 +5,9 @@
  *   I1  v->sched.queued: v is in the queue of v->sched.cpu, once, and that queue's lock guards all of it.
  *   I2  a vCPU that is running belongs to the CPU it runs on, and is in no queue but that CPU's.
  *   I3  load = weights of the queued and of curr; nr = length of the queue; nr_waiting = sum of nr.
- *   I4  min_vruntime never decreases. A vCPU enters a queue at most WAKE_BONUS_NS before it and MAX_LAG_NS behind,
- *       so that neither a long sleep nor a move from a CPU with another clock starves anyone.
+ *   I4  min_vruntime never decreases. A vCPU enters a queue at most WAKE_BONUS_NS before it, so that a long sleep starves
+ *       nobody. What it is behind (it has had more than its share) it keeps, also to another CPU's clock, until the
+ *       others have caught up or it slept for FORGIVE_NS. Otherwise a vCPU of little weight could rest for a moment instead of waiting its turn.
  */
 #include "sched/runq.h"
 
@@ -53,8 +54,6 @@ void runq_fit_vruntime(struct runq *rq, struct vcpu *v)
 
     if (lag < -(int64_t)WAKE_BONUS_NS)
         v->sched.vruntime = rq->min_vruntime - WAKE_BONUS_NS;
-    else if (lag > (int64_t)MAX_LAG_NS)
-        v->sched.vruntime = rq->min_vruntime + MAX_LAG_NS;
 }
 
 static void load_add(struct runq *rq, struct vcpu *v)

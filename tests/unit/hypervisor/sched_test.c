@@ -117,8 +117,9 @@ static void settle(void)
         busy = false;
         for (unsigned c = 0; c < cpus; c++) {
             serve(c);
-            busy |= atomic_load(&fake_softirq[c]) != 0;
         }
+        for (unsigned c = 0; c < cpus; c++)             /* also what a later CPU asked of an earlier one */
+            busy |= atomic_load(&fake_softirq[c]) != 0;
     }
     CU_ASSERT_FALSE_FATAL(busy);
 }
@@ -308,6 +309,27 @@ static void test_sleeping_pays_nothing(void)
     start(cheat);
     run_for(2000 * MS);
     CU_ASSERT(ran(&doms[1]) >= 2000 * MS * 45 / 100);
+}
+
+/* Nor does a guest of little weight get more by resting for a moment after each slice. */
+static void test_resting_does_not_replace_waiting(void)
+{
+    machine(2);
+    struct domain *cheat = domain(2, 1);
+    loads[2][0] = (struct load){ .burst = 5 * MS, .sleep = STEP_NS };
+    CU_ASSERT_EQUAL(sched_set_params(cheat, 1, 0), 0);
+    for (unsigned i = 3; i <= 4; i++)
+        start(domain(i, 1));
+    start(cheat);
+    run_for(4000 * MS);
+    CU_ASSERT(ran(cheat) <= 4000 * MS * 3 / 100);
+    CU_ASSERT(ran(cheat) >= 4000 * MS / 1000);
+    /* After a long sleep it is served at once, all the same. */
+    loads[2][0].sleep = 2000 * MS;
+    run_for(2000 * MS);
+    loads[2][0].worst_latency = 0;
+    run_for(6000 * MS);
+    CU_ASSERT(loads[2][0].worst_latency <= 10 * MS);
 }
 
 static void test_cap(void)
@@ -530,7 +552,8 @@ int main(void)
     static const struct unit_case cases[] = {
         UNIT(test_idle_machine), UNIT(test_equal_weights_share_a_cpu), UNIT(test_weights),
         UNIT(test_three_on_two_cpus), UNIT(test_seven_on_three_cpus), UNIT(test_runstate_adds_up),
-        UNIT(test_latency_beside_hogs), UNIT(test_sleeping_pays_nothing), UNIT(test_cap), UNIT(test_hard_affinity),
+        UNIT(test_latency_beside_hogs), UNIT(test_sleeping_pays_nothing),
+        UNIT(test_resting_does_not_replace_waiting), UNIT(test_cap), UNIT(test_hard_affinity),
         UNIT(test_pause_and_sleep), UNIT(test_yield_lets_others_run), UNIT(test_block_and_events), UNIT(test_poll),
         UNIT(test_storm), { 0 },
     };
