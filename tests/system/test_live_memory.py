@@ -3,7 +3,7 @@
 import os
 import sys
 
-from scenario import healthy
+from scenario import healthy, slow
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from test_guests import gone, guest_does, guest_says, write_config   # noqa: E402
@@ -44,5 +44,6 @@ def test_live_migration_to_self(rig):
     migrate_here(rig, vcpus=1, smp=1)
 
 
+@slow
 def test_live_migration_to_self_smp(rig):
     migrate_here(rig, vcpus=2, smp=2, rounds=2)
