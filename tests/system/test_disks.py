@@ -19,11 +19,12 @@ def exercise(rig, kind, mib, machine="q35", smp=2):
     """One disk with random content is read, copied to a second and to a filesystem on it, compared at
     every step inside the machine, and at the end by us in the image."""
     size = mib << 20
+    room = 2 * size + size // 8 + (64 << 20)        # two copies, and what ext4 takes for itself
     source = rig.file("source", size, seed=kind)
-    target = rig.file("target", 2 * size + (64 << 20))
+    target = rig.file("target", room)
     want = sha256(source)
     dom0 = rig.boot(machine=machine, smp=smp, disks=[Disk(kind, source), Disk(kind, target)])
-    a, b = device(dom0, size), device(dom0, 2 * size + (64 << 20))
+    a, b = device(dom0, size), device(dom0, room)
     limit = 60 + mib * 2
 
     equal(dom0.check(f"sha256sum {a}", limit).split()[0], want, "first read")
@@ -35,7 +36,7 @@ def exercise(rig, kind, mib, machine="q35", smp=2):
     healthy(dom0)
 
     dom0.check(f"mkfs.ext4 -q -F {b} && mount -t ext4 {b} /mnt", limit)
-    dom0.check(f"cp {a} /mnt/one & cat {a} >/mnt/two & wait; sync; echo 3 >/proc/sys/vm/drop_caches", limit)
+    dom0.check(f"cp {a} /mnt/one & cat {a} >/mnt/two || exit 1; wait $! || exit 1; sync; echo 3 >/proc/sys/vm/drop_caches", limit)
     sums = {line.split()[0] for line in dom0.check("sha256sum /mnt/one /mnt/two", limit).splitlines()}
     equal(sums, {want}, "files copied at once")
     dom0.check("rm /mnt/two; umount /mnt")
@@ -49,7 +50,7 @@ def exercise(rig, kind, mib, machine="q35", smp=2):
     with open(target, "rb") as f, open(source, "rb") as g:
         f.seek(size)
         assert f.read(size) == g.read(), "the image does not hold what Dom0 wrote"
-    assert os.path.getsize(target) == 2 * size + (64 << 20)
+    assert os.path.getsize(target) == room
 
 
 def test_ahci(rig):

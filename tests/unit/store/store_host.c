@@ -16,8 +16,16 @@
 #define PORT_VIRQ 1
 #define PORT_DOM  100
 
-static const char *const daemons[] = { "/usr/lib/xen-4.17/bin/xenstored",
-                                       "/usr/lib/xen-4.17/bin/oxenstored" };
+/* The package that boots in Dom0, unpacked by the build; or, if that is not there yet, the one installed here. */
+static const char *const daemons[2][2] = {
+    { "build/pkgs/root/usr/lib/xen-4.17/bin/xenstored", "/usr/lib/xen-4.17/bin/xenstored" },
+    { "build/pkgs/root/usr/lib/xen-4.17/bin/oxenstored", "/usr/lib/xen-4.17/bin/oxenstored" },
+};
+
+static const char *daemon_path(bool ocaml)
+{
+    return daemons[ocaml][access(daemons[ocaml][0], X_OK) == 0 ? 0 : 1];
+}
 
 static void die(const char *what)
 {
@@ -36,7 +44,7 @@ static const char *in_dir(const struct host *h, const char *name)
 
 bool host_available(bool ocaml)
 {
-    return access(daemons[ocaml], X_OK) == 0;
+    return access(daemon_path(ocaml), X_OK) == 0;
 }
 
 static void put_file(const char *path, const char *text, off_t size)
@@ -66,9 +74,9 @@ static void run_daemon(const struct host *h)
     dup2(log, 1);
     dup2(log, 2);
     if (h->ocaml)
-        execl(daemons[1], daemons[1], "--no-fork", "--config-file", conf, NULL);
+        execl(daemon_path(true), daemon_path(true), "--no-fork", "--config-file", conf, NULL);
     else
-        execl(daemons[0], daemons[0], "-N", "-F", in_dir(h, "pid"), NULL);
+        execl(daemon_path(false), daemon_path(false), "-N", "-F", in_dir(h, "pid"), NULL);
     _exit(127);
 }
 
