@@ -163,13 +163,11 @@ int domain_resume(struct domain *d)
 {
     domain_pause(d);
     spin_lock(&d->lock);
-    const bool was_shut = d->is_shutting_down;
     d->is_shutting_down = d->is_shut_down = false;
     d->shutdown_code = 255;
     domain_for_each_vcpu(d, v)
         atomic_fetch_and(&v->pause_flags, ~VPF_SHUT);
     spin_unlock(&d->lock);
-    (void)was_shut;
     domain_unpause(d);
     return 0;
 }

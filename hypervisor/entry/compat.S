@@ -8,17 +8,12 @@
  */
 #include "asm_offsets.h"
 #include "entry/current.h"
+#include "entry/gprs.h"
 
 #define CS_GUEST32 0xe023
 #define SS_GUEST 0xe02b
 #define VECTOR_SYSCALL32 0x101
 #define VECTOR_SYSENTER 0x102
-
-        .macro SAVE_GPRS
-        .irp reg, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
-        push %\reg
-        .endr
-        .endm
 
         .text
         .balign 64

@@ -14,6 +14,7 @@
  */
 #include "asm_offsets.h"
 #include "entry/current.h"
+#include "entry/gprs.h"
 
 #define CS_GUEST64 0xe033
 #define SS_GUEST   0xe02b
@@ -44,42 +45,6 @@
         .quad 0xca
         .popsection
 .Lsmap\@: .byte 0x0f, 0x1f, 0x00
-        .endm
-
-        .macro SAVE_GPRS
-        push %rdi
-        push %rsi
-        push %rdx
-        push %rcx
-        push %rax
-        push %r8
-        push %r9
-        push %r10
-        push %r11
-        push %rbx
-        push %rbp
-        push %r12
-        push %r13
-        push %r14
-        push %r15
-        .endm
-
-        .macro RESTORE_GPRS
-        pop %r15
-        pop %r14
-        pop %r13
-        pop %r12
-        pop %rbp
-        pop %rbx
-        pop %r11
-        pop %r10
-        pop %r9
-        pop %r8
-        pop %rax
-        pop %rcx
-        pop %rdx
-        pop %rsi
-        pop %rdi
         .endm
 
 /* Offsets from %rsp when it points at the saved rip (regs.rip) */
