@@ -105,3 +105,4 @@ soak: $$(BOOTABLE)
 	tests/rig/suite.py --hv $(HV) --jobs $(JOBS) --system --slow
 
 include tests/guest/guest.mk
+include tests/model/model.mk
