@@ -146,6 +146,11 @@ void fpu_load_xcr0(struct vcpu *v);
 void tlb_flush_interrupt(void);
 /* Load CR3 and tell the TLB epochs; interrupts off. The only writer of CR3 in C. */
 void switch_cr3(uint64_t cr3);
+/* Context switches, interrupts off: this CPU runs @v, with @cr3; or goes idle and keeps the tables of @v, which ran here. */
+void tlb_enter(struct vcpu *v, uint64_t cr3);
+void tlb_hold(struct vcpu *v);
+/* Whoever is idle with a root of @v leaves it. Interrupts on. */
+void tlb_release(struct vcpu *v);
 extern uint64_t idle_cr3;
 
 /* ---- tsc.c, reboot.c, smp.c, idle.c, panic.c ---- */

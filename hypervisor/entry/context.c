@@ -109,6 +109,7 @@ void machine_load_root(struct vcpu *v)
     if (v == current_vcpu() && read_cr3() != cr3)
         switch_cr3(cr3);
     machine_irq_restore(flags);
+    tlb_release(v);
 }
 
 void toggle_guest_mode(struct vcpu *v)
@@ -219,15 +220,10 @@ static void load_vcpu(struct vcpu *v, struct cpu_info *info)
     info->regs = v->cpu.regs;
     info->current = v;
     bitmap_atomic_set(&v->domain->mm.dirty_cpus.bits, info->cpu);
-    switch_cr3(v->cpu.kernel_mode ? v->cpu.kernel_cr3 : v->cpu.user_cr3);
+    tlb_enter(v, v->cpu.kernel_mode ? v->cpu.kernel_cr3 : v->cpu.user_cr3);
     fpu_restore(v);
     load_control(v);
     window_load_gdt(v);
-}
-
-static bool stays_in_domain(const struct vcpu *prev, const struct vcpu *next)
-{
-    return next && prev->domain == next->domain;
 }
 
 void context_switch(struct vcpu *prev, struct vcpu *next)
@@ -236,14 +232,13 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
     irq_disable();
     if (prev)
         save_vcpu(prev, info);
-    if (next) {
+    if (next)
         load_vcpu(next, info);
-    } else {
+    else
         info->current = NULL;
-        switch_cr3(idle_cr3);
-        tlb_epoch_idle(info->cpu);
-    }
-    if (prev && !stays_in_domain(prev, next))
+    if (prev && !next)
+        tlb_hold(prev);
+    else if (prev && prev->domain != next->domain)
         bitmap_atomic_clear(&prev->domain->mm.dirty_cpus.bits, info->cpu);      /* I1 */
     if (prev)
         sched_switched_out(prev);

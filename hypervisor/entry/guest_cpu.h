@@ -39,6 +39,8 @@ struct guest_cpu {
     /* Page tables: roots hold one L4 type reference each. user_root may be MFN_INVALID (none). */
     mfn_t kernel_root, user_root;
     uint64_t kernel_cr3, user_cr3;      /* what entry.S loads; 0: none */
+    uint32_t tlb_cpu;                   /* the CPU that loaded them last: it may keep translations while idle (cpu/tlb.c) */
+    _Atomic uint64_t held_by;           /* CPUs that are idle with one of the roots in CR3 */
 
     /* Stack for user -> kernel bounces; checked when stored: [sp - 128, sp) is guest space. */
     uint64_t kernel_sp;

@@ -21,14 +21,19 @@ mfn_t ptr_frame(const void *p);
 
 /* ---- TLB ---- */
 
-/* Flush all translations on the named CPUs (the local one included if named) and wait for it. Interrupts on. */
+/*
+ * Flush all translations on the named CPUs (the local one included if named) and wait for it. Interrupts on. A CPU
+ * without work may put it off until it runs a guest again.
+ */
 void machine_flush_tlb(cpumask_t cpus);
+/* The same, at once: for frames that change hands or use, which a CPU could still walk speculatively as tables. */
+void machine_flush_tlb_now(cpumask_t cpus);
 /* The same for one page of guest space; @va is canonical and outside our range (caller checks, XSA-279). */
 void machine_flush_tlb_page(cpumask_t cpus, gva_t va);
 void machine_flush_cache(cpumask_t cpus);
 /*
  * @v's kernel_cr3 or user_cr3 changed. If @v is current here, load what it needs now (a full flush); a vCPU that is not
- * running gets it when it is switched in.
+ * running gets it when it is switched in. No other CPU has the old one in CR3 on return. Interrupts on.
  */
 void machine_load_root(struct vcpu *v);
 

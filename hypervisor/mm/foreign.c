@@ -60,7 +60,7 @@ int vcpumask_to_cpus(struct vcpu *v, gva_t va, cpumask_t *out)
         const struct vcpu *other = domain_vcpu(d, i);
 
         if (other)
-            out->bits |= 1UL << READ_ONCE(other->sched.cpu);
+            out->bits |= 1UL << READ_ONCE(other->sched.cpu) | 1UL << READ_ONCE(other->cpu.tlb_cpu);
     }
     out->bits &= domain_dirty_cpus(d).bits | 1UL << this_cpu();
     return 0;

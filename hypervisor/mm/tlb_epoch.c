@@ -56,5 +56,5 @@ void tlb_flush_since(uint64_t stamp)
             stale.bits |= 1UL << cpu;
     }
     if (stale.bits)
-        machine_flush_tlb(stale);
+        machine_flush_tlb_now(stale);
 }

@@ -94,6 +94,8 @@ void machine_flush_tlb(cpumask_t cpus)
         tlb_epoch_flushed((unsigned)cpu);
 }
 
+void machine_flush_tlb_now(cpumask_t cpus) { machine_flush_tlb(cpus); }
+
 void machine_flush_tlb_page(cpumask_t cpus, gva_t va)
 {
     if (!guest_range_ok(va, 1))
