@@ -2,7 +2,7 @@
 #
 # libvane (everything but cli/ and vaned's own loop), vane and vaned.
 
-VANE_CFLAGS := -D_GNU_SOURCE
+VANE_CFLAGS := -D_GNU_SOURCE $(STORE_CFLAGS)
 VANE_LIBS   := -lxenctrl -lxenforeignmemory -lxenevtchn -lxengnttab -lxenstore -lxentoollog \
                -lxlutil -lxenlight -lxenguest -ljson-c -lmnl -lz -lbz2 -llzma -llz4 -lzstd
 VANE_DIRS   := lib builder devices config stream
@@ -17,7 +17,7 @@ DOM0_FILES  += $(B)/bin/vane:/usr/sbin/vane $(B)/bin/vaned:/usr/sbin/vaned $(B)/
 
 vane_objs = $(patsubst %.c,$(B)/%.o,$(1))
 
-$(B)/dom0-tools/%.o: dom0-tools/%.c
+$(B)/dom0-tools/%.o: dom0-tools/%.c | $(STORE_GEN)
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $(VANE_CFLAGS) -MMD -MP -c -o $@ $<
 

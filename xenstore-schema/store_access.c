@@ -32,10 +32,11 @@ int store_put_text(struct store_io *io, unsigned id, const struct store_arg *a, 
     char path[STORE_PATH_MAX];
     int rc = store_build(path, sizeof(path), id, a, n);
 
-    if (rc < 0)
-        return rc;
-    rc = store_value_check(store_paths[id].type, v, len);
-    return rc ? rc : store_io_write(io, path, v, len);
+    if (rc > 0)
+        rc = store_value_check(store_paths[id].type, v, len);
+    if (!rc)
+        rc = store_io_write(io, path, v, len);
+    return rc ? store_io_failed(io, path, rc) : 0;
 }
 
 int store_get_num(struct store_io *io, unsigned id, const struct store_arg *a, size_t n,
@@ -52,14 +53,12 @@ int store_get_num(struct store_io *io, unsigned id, const struct store_arg *a, s
 int store_put_num(struct store_io *io, unsigned id, const struct store_arg *a, size_t n, uint64_t v)
 {
     char num[STORE_NUM_MAX];
-    const char *text;
+    const char *text = id < store_path_count ? store_value_text(store_paths[id].type, v, num) : NULL;
     struct store_arg t;
 
-    if (id >= store_path_count)
-        return -STORE_EINVAL;
-    text = store_value_text(store_paths[id].type, v, num);
     if (!text)
-        return -STORE_ERANGE;
+        return store_io_failed(io, id < store_path_count ? store_paths[id].pattern : "",
+                               id < store_path_count ? -STORE_ERANGE : -STORE_EINVAL);
     t = store_s(text);
     return store_put_text(io, id, a, n, t.s, t.len);
 }

@@ -81,7 +81,7 @@ struct store_path {
     bool rest;                      /* stands for everything below its directory; cannot be built */
     bool forgeable;                 /* the guest may write it: to a toolstack a hint, no fact */
     int8_t arg_dom, arg_back;       /* which placeholder is the guest, the back end; -1: none */
-    uint8_t nperms;
+    uint8_t nargs, nperms;          /* placeholders; entries of perms */
     struct store_acl perms[STORE_PERMS_MAX];
 };
 
@@ -121,6 +121,13 @@ struct store_arg {
 int store_build(char *buf, size_t size, unsigned id, const struct store_arg *args, size_t nargs);
 
 /*
+ * The path of @id's last segment below @dir, for directories whose path came from elsewhere (a
+ * front end is told where its back end is): store_below(buf, size, be, STORE_DEV_BE_STATE).
+ * Returns as store_build does; -STORE_EINVAL also when that segment has a placeholder.
+ */
+int store_below(char *buf, size_t size, const char *dir, unsigned id);
+
+/*
  * Which pattern does the absolute path p[0..len) follow?  @args (STORE_ARGS_MAX of them, may be
  * NULL) gets the placeholders; their text points into @p.
  * Returns the id, or -STORE_ENOENT.
@@ -158,10 +165,14 @@ int store_perms(unsigned id, uint32_t domid, uint32_t backid, uint32_t who[], ch
  * store_io_read:  up to @size bytes to @buf, no terminator; the value's length (which may exceed
  *                 @size: then it was cut) or -errno. -STORE_ENOENT: there is no such node.
  * store_io_write: 0 or -errno.
+ * store_io_failed: hears of every put that did not happen, for whatever reason, and returns what the
+ *                  put then returns: a program with many puts in a row may remember the first
+ *                  failure here and ask for it once. The rest just return @rc.
  */
 struct store_io;
 int store_io_read(struct store_io *io, const char *path, char *buf, size_t size);
 int store_io_write(struct store_io *io, const char *path, const char *v, size_t len);
+int store_io_failed(struct store_io *io, const char *path, int rc);
 
 /*
  * What the generated store_get_* and store_put_* call. A value that breaks its type is refused in

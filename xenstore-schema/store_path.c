@@ -2,8 +2,9 @@
 /*
  * store_path.c - from a pattern to a path and back, and its permissions
  *
- *   I1  build and match are inverse: match(build(id, args)) == (id, args). xsgen's tables make sure
- *       that no two patterns can match one path; the generated round-trip test runs every pattern.
+ *   I1  build and match are inverse: match(build(id, args)) == (id, args). The one exception is a
+ *       placeholder that was given the name of a fixed sibling (<kind> = vbd): the path is the same,
+ *       match finds its own pattern. The generated round-trip test runs every pattern.
  *   I2  a placeholder obeys its type in both directions, so a built path never holds a slash, a NUL
  *       or a number out of range that came from an argument.
  *
@@ -103,6 +104,23 @@ int store_build(char *buf, size_t size, unsigned id, const struct store_arg *arg
 
     if (!rc && o.len >= size)
         rc = -STORE_ENAMETOOLONG;
+    if (size)
+        buf[rc ? 0 : o.len] = '\0';
+    return rc ? rc : (int)o.len;
+}
+
+int store_below(char *buf, size_t size, const char *dir, unsigned id)
+{
+    struct out o = { .buf = buf, .size = size };
+    const struct store_seg *s = id < store_path_count ? &store_segs[store_paths[id].seg] : NULL;
+    int rc = !s || s->param != STORE_NONE || store_paths[id].rest ? -STORE_EINVAL : 0;
+
+    if (!rc) {
+        out_str(&o, dir);
+        out_char(&o, '/');
+        out_str(&o, s->lit);
+        rc = o.len >= size ? -STORE_ENAMETOOLONG : 0;
+    }
     if (size)
         buf[rc ? 0 : o.len] = '\0';
     return rc ? rc : (int)o.len;

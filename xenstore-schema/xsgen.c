@@ -6,8 +6,9 @@
  *   xsgen header|tables|docs|test FILE...      to standard output
  *
  *   I1  every path's directory is declared, so every node has declared permissions.
- *   I2  no absolute path can match two patterns: siblings in the trie differ in their fixed text,
- *       and at most one sibling per fixed text has a placeholder.
+ *   I2  what an absolute path matches is settled segment by segment: siblings in the trie differ in
+ *       their fixed text, at most one per fixed text has a placeholder, and a fixed segment comes
+ *       before a placeholder that could take the same name (<kind> never stands for vbd).
  *   I3  whoever is named as a writer has the permission to write, a reader to read.
  *
  * A mistake ends the build with FILE:LINE and the reason; nothing is guessed. Tables have fixed

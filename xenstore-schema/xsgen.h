@@ -10,11 +10,11 @@
 #include "store_core.h"
 
 #define MAX_TYPES 128
-#define MAX_BASES 32
+#define MAX_BASES 64
 #define MAX_PATHS 1024
 #define MAX_SEGS  2048
-#define MAX_WORDS 16
-#define MAX_TOKENS 24
+#define MAX_WORDS 20
+#define MAX_TOKENS 32
 #define MAX_DEPTH 16
 #define MAX_TEXT  256
 

@@ -16,7 +16,6 @@
 
 #include "../daemon/daemon.h"
 #include "../lib/life.h"
-#include "../lib/paths.h"
 #include "../lib/store.h"
 #include "cli.h"
 
@@ -25,36 +24,33 @@
 
 struct tty_arg {
     uint32_t domid;
-    char *path;
+    char path[256];                 /* of the terminal */
 };
 
 static int tty_known(struct vane *v, void *arg)
 {
     struct tty_arg *a = arg;
 
-    free(a->path);
-    a->path = store_read(v, XBT_NULL, PATH_CONSOLE("tty"), a->domid);
-    return a->path && a->path[0] == '/';
+    return store_get_con_tty(vane_store(v), a->domid, a->path, sizeof(a->path)) > 0 &&
+           a->path[0] == '/';
 }
 
 static int open_tty(struct cli *c, uint32_t domid)
 {
-    struct tty_arg a = { domid, NULL };
+    struct tty_arg a = { .domid = domid };
     struct termios t;
-    char path[128];
+    char path[STORE_PATH_MAX];
     int fd, rc;
 
-    snprintf(path, sizeof(path), PATH_CONSOLE("tty"), domid);
+    store_path_con_tty(path, sizeof(path), domid);
     rc = store_wait(c->v, path, TTY_WAIT_MS, tty_known, &a);
     if (rc < 0) {
-        free(a.path);
         return rc == -ETIMEDOUT ? vane_fail(c->v, rc, "is xenconsoled or vaned running?",
                                             "domain %u has no console connected", domid) : rc;
     }
     fd = open(a.path, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         rc = vane_fail(c->v, -errno, NULL, "cannot open the console %s: %s", a.path, strerror(errno));
-    free(a.path);
     if (fd >= 0 && tcgetattr(fd, &t) == 0) {
         cfmakeraw(&t);
         tcsetattr(fd, TCSANOW, &t);

@@ -14,7 +14,6 @@
 #include "../lib/create.h"
 #include "../lib/handle.h"
 #include "../lib/life.h"
-#include "../lib/paths.h"
 #include "../lib/store.h"
 #include "cli.h"
 
@@ -103,19 +102,20 @@ static int guest_is_up(struct vane *v, void *arg)
 {
     const uint32_t *domid = arg;
     struct vane_dom d;
+    bool ready;
 
     if (vane_dom_get(v, *domid, &d) < 0 || d.shutdown)
         return vane_fail(v, -EIO, "`vane console --last` shows what it said",
                          "domain %u stopped while it booted", *domid);
-    return store_read_u(v, XBT_NULL, 0, PATH_DOM("control/feature-poweroff"), *domid) == 1;
+    return store_get_dom_control_feature_poweroff(vane_store(v), *domid, &ready) == 0 && ready;
 }
 
 static int wait_up(struct cli *c, uint32_t domid)
 {
-    char path[128];
+    char path[STORE_PATH_MAX];
     int rc;
 
-    snprintf(path, sizeof(path), PATH_DOM("control"), domid);
+    store_path_dom_control(path, sizeof(path), domid);
     rc = store_wait(c->v, path, 120000, guest_is_up, &domid);
     if (rc == -ETIMEDOUT)
         vane_fail(c->v, rc, "`vane console` shows what it does",

@@ -7,35 +7,35 @@
 
 #include "../devices/device.h"
 #include "../lib/create.h"
-#include "../lib/paths.h"
 #include "cli.h"
 
 /* ---- lists ---- */
 
 struct row {
     struct dev d;
-    char *be;
-    unsigned long state, evtchn, ref, ref2;
+    char be[STORE_PATH_MAX];
+    uint64_t state, evtchn, ref, ref2;      /* all ones: not there */
     char mac[18];
 };
 
 /* Front-end values are the guest's own words: shown, never acted upon. */
-static void read_row(struct vane *v, struct row *r)
+static void read_row(struct store_io *io, struct row *r)
 {
-    bool vif = strcmp(r->d.kind, "vif") == 0;
-    char *mac;
+    uint32_t domid = r->d.domid, number = r->d.number;
 
-#define FRONT(leaf) store_read_u(v, XBT_NULL, (unsigned long)-1, PATH_FRONTEND leaf, r->d.domid, \
-                                 r->d.kind, r->d.number)
-    r->be = dev_backend_path(v, XBT_NULL, &r->d);
-    r->state = FRONT("/state");
-    r->evtchn = FRONT("/event-channel");
-    r->ref = vif ? FRONT("/tx-ring-ref") : FRONT("/ring-ref");
-    r->ref2 = FRONT("/rx-ring-ref");
-#undef FRONT
-    mac = store_read(v, XBT_NULL, PATH_LIBXL_DEV "/mac", r->d.domid, r->d.kind, r->d.number);
-    snprintf(r->mac, sizeof(r->mac), "%s", mac ? mac : "00:00:00:00:00:00");
-    free(mac);
+    if (!dev_backend_path(io, &r->d, r->be))
+        r->be[0] = '\0';
+    store_get_dev_fe_state(io, domid, r->d.kind, number, &r->state);
+    if (strcmp(r->d.kind, "vif") == 0) {
+        store_get_vif_fe_event_channel(io, domid, number, &r->evtchn);
+        store_get_vif_fe_tx_ring_ref(io, domid, number, &r->ref);
+        store_get_vif_fe_rx_ring_ref(io, domid, number, &r->ref2);
+        if (store_get_libxl_vif_mac(io, domid, number, r->mac, sizeof(r->mac)) < 0)
+            snprintf(r->mac, sizeof(r->mac), "00:00:00:00:00:00");
+    } else {
+        store_get_vbd_fe_event_channel(io, domid, number, &r->evtchn);
+        store_get_vbd_fe_ring_ref(io, domid, number, &r->ref);
+    }
 }
 
 static struct json_object *row_json(const struct row *r)
@@ -45,7 +45,7 @@ static struct json_object *row_json(const struct row *r)
     json_object_object_add(o, "domid", json_object_new_int((int)r->d.domid));
     json_object_object_add(o, "devid", json_object_new_int((int)r->d.number));
     json_object_object_add(o, "state", json_object_new_int((int)r->state));
-    json_object_object_add(o, "backend", json_object_new_string(r->be ? r->be : ""));
+    json_object_object_add(o, "backend", json_object_new_string(r->be));
     if (strcmp(r->d.kind, "vif") == 0) {
         json_object_object_add(o, "mac", json_object_new_string(r->mac));
     } else {
@@ -61,10 +61,10 @@ static void print_row(const struct row *r)
 {
     if (strcmp(r->d.kind, "vif") == 0)
         printf("%-3u %-2d %s%6u %5d %6d %5d/%-11d %-30s\n", r->d.number, 0, r->mac, r->d.number,
-               (int)r->state, (int)r->evtchn, (int)r->ref, (int)r->ref2, r->be ? r->be : "");
+               (int)r->state, (int)r->evtchn, (int)r->ref, (int)r->ref2, r->be);
     else
         printf("%-5u %-3d %-6u %-5d %-6d %-8d %-30s\n", r->d.number, 0, r->d.domid, (int)r->state,
-               (int)r->evtchn, (int)r->ref, r->be ? r->be : "");
+               (int)r->evtchn, (int)r->ref, r->be);
 }
 
 static int list_kind(struct cli *c, int argc, char **argv, const char *kind)
@@ -90,18 +90,17 @@ static int list_kind(struct cli *c, int argc, char **argv, const char *kind)
             rc = cli_error(c);
             continue;
         }
-        n = dev_list(c->v, XBT_NULL, d.domid, &list);
+        n = dev_list(vane_store(c->v), d.domid, &list);
         for (int k = 0; k < n; k++) {
-            struct row r = { .d = list[k] };
+            struct row r = { list[k], "", UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, "" };
 
             if (strcmp(list[k].kind, kind) != 0)
                 continue;
-            read_row(c->v, &r);
+            read_row(vane_store(c->v), &r);
             if (a)
                 json_object_array_add(a, row_json(&r));
             else
                 print_row(&r);
-            free(r.be);
         }
         free(list);
     }
@@ -127,18 +126,18 @@ struct attach {
     struct vane_uuid uuid;
 };
 
-static int store_vbd(struct vane *v, xs_transaction_t t, void *arg)
+static int store_vbd(struct vane *v, struct store_io *io, void *arg)
 {
     struct attach *a = arg;
 
-    return vbd_store(v, t, a->domid, &a->vbd);
+    return vbd_store(v, io, a->domid, &a->vbd);
 }
 
-static int store_vif(struct vane *v, xs_transaction_t t, void *arg)
+static int store_vif(struct vane *v, struct store_io *io, void *arg)
 {
     struct attach *a = arg;
 
-    return vif_store(v, t, a->domid, &a->nic, &a->uuid);
+    return vif_store(v, io, a->domid, &a->nic, &a->uuid);
 }
 
 /* The device was written but its back end failed: take it out again, keep the first error. */
@@ -207,7 +206,7 @@ static int next_devid(struct vane *v, uint32_t domid)
 {
     struct dev d = { domid, "vif", 0 };
 
-    while (dev_exists(v, XBT_NULL, &d) && d.number < 255)
+    while (dev_exists(vane_store(v), &d) && d.number < 255)
         d.number++;
     return (int)d.number;
 }
@@ -250,7 +249,7 @@ int cmd_network_attach(struct cli *c, int argc, char **argv)
 static bool find_number(struct cli *c, uint32_t domid, const char *kind, const char *s, uint32_t *out)
 {
     struct dev *list;
-    int n = dev_list(c->v, XBT_NULL, domid, &list);
+    int n = dev_list(vane_store(c->v), domid, &list);
     bool found = false, numeric = strspn(s, "0123456789") == strlen(s);
     uint32_t number = 0;
 
@@ -259,17 +258,17 @@ static bool find_number(struct cli *c, uint32_t domid, const char *kind, const c
     else if (strcmp(kind, "vbd") == 0 && !vane_vdev_number(s, &number))
         n = 0;
     for (int i = 0; i < n && !found; i++) {
-        char *mac = NULL;
+        char mac[18];
 
         if (strcmp(list[i].kind, kind) != 0)
             continue;
-        if (!numeric && strcmp(kind, "vif") == 0)
-            mac = store_read(c->v, XBT_NULL, PATH_LIBXL_DEV "/mac", domid, kind, list[i].number);
-        found = mac ? strcasecmp(mac, s) == 0 : (numeric || *kind != 'v' || kind[1] == 'b') &&
-                                                list[i].number == number;
+        if (numeric || strcmp(kind, "vbd") == 0)
+            found = list[i].number == number;
+        else
+            found = store_get_libxl_vif_mac(vane_store(c->v), domid, list[i].number, mac,
+                                            sizeof(mac)) > 0 && strcasecmp(mac, s) == 0;
         if (found)
             *out = list[i].number;
-        free(mac);
     }
     free(list);
     return found;

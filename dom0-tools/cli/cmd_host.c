@@ -8,7 +8,6 @@
 #include <sys/utsname.h>
 
 #include "../lib/handle.h"
-#include "../lib/paths.h"
 #include "../lib/store.h"
 #include "cli.h"
 
@@ -272,34 +271,34 @@ int cmd_cpupool_list(struct cli *c, int argc, char **argv)
     if (!a)
         printf("%-19s%s", "Name", cpus ? "CPU list\n" : "CPUs   Sched     Active   Domain count\n");
     for (uint32_t id = 0; (p = xc_cpupool_getinfo(c->v->xc, id)) != NULL; ) {
-        char *name = store_read(c->v, XBT_NULL, PATH_POOL_NAME, p->cpupool_id), fallback[24], list[512] = "";
+        char name[256], list[512] = "";
         int n = 0, max = xc_get_max_cpus(c->v->xc);
         size_t at = 0;
 
-        snprintf(fallback, sizeof(fallback), "Pool-%u", p->cpupool_id);
+        if (store_get_pools_name(vane_store(c->v), p->cpupool_id, name, sizeof(name)) < 0)
+            snprintf(name, sizeof(name), "Pool-%u", p->cpupool_id);
         for (int i = 0; i < max; i++) {
             if (xc_cpumap_testcpu(i, p->cpumap) && at < sizeof(list) - 8)
                 at += (size_t)snprintf(list + at, sizeof(list) - at, n++ ? ",%d" : "%d", i);
         }
-        if (optind >= argc || strcmp(argv[optind], name ? name : fallback) == 0) {
+        if (optind >= argc || strcmp(argv[optind], name) == 0) {
             if (a) {
                 struct json_object *o = json_object_new_object();
 
-                json_object_object_add(o, "name", json_object_new_string(name ? name : fallback));
+                json_object_object_add(o, "name", json_object_new_string(name));
                 json_object_object_add(o, "cpus", json_object_new_string(list));
                 json_object_object_add(o, "sched",
                                        json_object_new_string(scheduler_name((int)p->sched_id)));
                 json_object_object_add(o, "domains", json_object_new_int((int)p->n_dom));
                 json_object_array_add(a, o);
             } else if (cpus) {
-                printf("%-19s%s\n", name ? name : fallback, list);
+                printf("%-19s%s\n", name, list);
             } else {
-                printf("%-19s%3d %9s       y       %4u\n", name ? name : fallback, n,
+                printf("%-19s%3d %9s       y       %4u\n", name, n,
                        scheduler_name((int)p->sched_id), p->n_dom);
             }
         }
         id = p->cpupool_id + 1;
-        free(name);
         xc_cpupool_infofree(c->v->xc, p);
     }
     return a ? cli_json(a) : 0;

@@ -9,7 +9,6 @@
 #include "../config/config.h"
 #include "../lib/create.h"
 #include "../lib/handle.h"
-#include "../lib/paths.h"
 #include "../lib/store.h"
 #include "cli.h"
 
@@ -71,11 +70,11 @@ static struct json_object *dom_json(const struct vane_dom *d)
 
 static char *pool_name(struct vane *v, uint32_t pool)
 {
-    char *name = store_read(v, XBT_NULL, PATH_POOL_NAME, pool);
+    char known[256], *name;
 
-    if (!name && asprintf(&name, "Pool-%u", pool) < 0)
-        name = NULL;
-    return name;
+    if (store_get_pools_name(vane_store(v), pool, known, sizeof(known)) >= 0)
+        return strdup(known);
+    return asprintf(&name, "Pool-%u", pool) < 0 ? NULL : name;
 }
 
 struct list_options {
@@ -283,7 +282,7 @@ int cmd_domname(struct cli *c, int argc, char **argv)
 
 static long seconds_up(struct vane *v, const struct vane_dom *d)
 {
-    char uuid[VANE_UUID_LEN], *s;
+    char uuid[VANE_UUID_LEN], text[32];
     long start = 0;
 
     if (d->domid == 0) {
@@ -293,10 +292,8 @@ static long seconds_up(struct vane *v, const struct vane_dom *d)
         return ts.tv_sec;
     }
     vane_uuid_format(uuid, &d->uuid);
-    s = store_read(v, XBT_NULL, PATH_VM("start_time"), uuid);
-    if (s)
-        start = strtol(s, NULL, 10);
-    free(s);
+    if (store_get_vm_start_time(vane_store(v), uuid, text, sizeof(text)) > 0)
+        start = strtol(text, NULL, 10);
     return start ? (long)time(NULL) - start : 0;
 }
 

@@ -7,7 +7,6 @@
 
 #include "../config/config.h"
 #include "../lib/handle.h"
-#include "../lib/paths.h"
 #include "../lib/store.h"
 #include "cli.h"
 
@@ -131,16 +130,17 @@ static void print_params(const struct vane_dom *d, unsigned weight, unsigned cap
 
 static int print_pool(struct cli *c, bool credit2)
 {
-    char *name = store_read(c->v, XBT_NULL, PATH_POOL_NAME, 0u);
+    char name[256];
     struct xen_sysctl_credit2_schedule s2 = {0};
     struct xen_sysctl_credit_schedule s1 = {0};
 
+    if (store_get_pools_name(vane_store(c->v), 0, name, sizeof(name)) < 0)
+        snprintf(name, sizeof(name), "Pool-0");
     if (credit2 && xc_sched_credit2_params_get(c->v->xc, 0, &s2) == 0)
-        printf("Cpupool %s: ratelimit=%uus\n", name ? name : "Pool-0", s2.ratelimit_us);
+        printf("Cpupool %s: ratelimit=%uus\n", name, s2.ratelimit_us);
     else if (!credit2 && xc_sched_credit_params_get(c->v->xc, 0, &s1) == 0)
-        printf("Cpupool %s: tslice=%ums ratelimit=%uus migration-delay=%uus\n", name ? name : "Pool-0",
+        printf("Cpupool %s: tslice=%ums ratelimit=%uus migration-delay=%uus\n", name,
                s1.tslice_ms, s1.ratelimit_us, s1.vcpu_migr_delay_us);
-    free(name);
     return 0;
 }
 

@@ -24,7 +24,6 @@
 #include <xen/grant_table.h>
 #include <xen/io/console.h>
 
-#include "../lib/paths.h"
 #include "../lib/store.h"
 #include "daemon.h"
 #include "vaned.h"
@@ -164,8 +163,11 @@ static bool map_ring(struct vane *v, struct console *c)
                                       PROT_READ | PROT_WRITE);
     c->granted = c->ring != NULL;
     if (!c->ring) {
-        xen_pfn_t mfn = store_read_u(v, XBT_NULL, 0, PATH_CONSOLE("ring-ref"), c->domid);
+        uint64_t frame = 0;
+        xen_pfn_t mfn;
 
+        store_get_con_ring_ref(vane_store(v), c->domid, &frame);
+        mfn = frame;
         c->ring = mfn ? xenforeignmemory_map(fmem, c->domid, PROT_READ | PROT_WRITE, 1, &mfn, NULL)
                       : NULL;
     }
@@ -183,7 +185,8 @@ static void unmap_ring(struct console *c)
 
 static bool open_pty(struct vane *v, struct console *c)
 {
-    char slave[64], path[128];
+    struct store_io *io = vane_store(v);
+    char slave[64];
     struct termios t;
 
     c->pty = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -196,8 +199,8 @@ static bool open_pty(struct vane *v, struct console *c)
         cfmakeraw(&t);
         tcsetattr(c->slave, TCSANOW, &t);
     }
-    snprintf(path, sizeof(path), PATH_CONSOLE("tty"), c->domid);
-    return store_write(v, XBT_NULL, path, slave) == 0;
+    store_put_con_tty(io, c->domid, slave);
+    return store_result(v, io) == 0;
 }
 
 static void console_free(struct console *c)
@@ -217,20 +220,18 @@ static void console_free(struct console *c)
 void consoles_open(struct vane *v, uint32_t domid, const char *name)
 {
     struct console *c = NULL;
-    char *type;
-    unsigned long port;
+    enum store_contype type;
+    uint64_t port = 0;
     int local;
-    bool ours;
 
     if (domid == 0 || find(domid))
         return;
-    type = store_read(v, XBT_NULL, PATH_CONSOLE("type"), domid);
-    ours = type && strcmp(type, "vaned") == 0;
-    free(type);
-    port = store_read_u(v, XBT_NULL, 0, PATH_CONSOLE("port"), domid);
+    if (store_get_con_type(vane_store(v), domid, &type) != 0 || type != STORE_CONTYPE_VANED ||
+        store_get_con_port(vane_store(v), domid, &port) != 0 || port == 0)
+        return;
     for (unsigned i = 0; i < MAX_CONSOLES && !c; i++)
         c = consoles[i].used ? NULL : &consoles[i];
-    if (!ours || !c || port == 0)
+    if (!c)
         return;
     *c = (struct console){ .used = true, .domid = domid, .port = (evtchn_port_t)-1, .pty = -1,
                            .slave = -1, .log = -1 };

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "../lib/handle.h"
-#include "../lib/paths.h"
 #include "../lib/store.h"
 #include "metrics.h"
 
@@ -34,7 +33,10 @@ static double memory_max(struct vane *v, const struct vane_dom *d)
 
 static double memory_target(struct vane *v, const struct vane_dom *d)
 {
-    return (double)store_read_u(v, XBT_NULL, 0, PATH_DOM("memory/target"), d->domid) * 1024;
+    uint64_t kib = 0;
+
+    store_get_dom_memory_target(vane_store(v), d->domid, &kib);
+    return (double)kib * 1024;
 }
 
 static double vcpus(struct vane *v, const struct vane_dom *d)

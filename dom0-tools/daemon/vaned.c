@@ -20,6 +20,7 @@
 
 #include "../lib/create.h"
 #include "../lib/handle.h"
+#include "../store/watch.h"
 #include "daemon.h"
 #include "vaned.h"
 
@@ -60,8 +61,8 @@ static void log_line(void *opaque, enum vane_log_level level, const char *line)
 
 static int watch_store(struct vane *v)
 {
-    if (!vane_xs(v) || !xs_watch(v->xs, "@releaseDomain", "release") ||
-        !xs_watch(v->xs, "@introduceDomain", "introduce"))
+    if (!vane_xs(v) || !xs_watch(v->xs, WATCH_DOMAIN_GONE, "release") ||
+        !xs_watch(v->xs, WATCH_DOMAIN_NEW, "introduce"))
         return vane_fail(v, -EIO, "start xenstored", "cannot watch XenStore");
     return 0;
 }

@@ -7,200 +7,205 @@
  *   I2  no decision depends on a node that the guest can write.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <xenstore.h>
 #include <xen/io/xenbus.h>
 
-#include "../lib/paths.h"
 #include "device.h"
 
-/* Kinds we know how to remove; kinds other tools made are removed the same way. */
-static const char *const kinds[] = {
-    "vbd", "vif", "console", "qdisk", "vfb", "vkb", "9pfs", "pvcalls", "vtpm", "vusb", "pci",
-};
-
-void nodes_dir(struct nodes *n, enum store_perm perm, const char *path, ...)
+/* A kind's name that outlives the list it came from; NULL for what the schema does not know. */
+static const char *known_kind(const char *name)
 {
-    va_list ap;
+    const struct store_type *t = &store_types[STORE_TYPE_DEVKIND];
 
-    va_start(ap, path);
-    vsnprintf(n->base, sizeof(n->base), path, ap);
-    va_end(ap);
-    if (n->rc >= 0)
-        n->rc = store_put(n->v, n->t, perm, n->domid, n->base, "");
-}
-
-void nodes_put(struct nodes *n, const char *leaf, const char *fmt, ...)
-{
-    char path[384], value[1024];
-    va_list ap;
-
-    if (n->rc < 0)
-        return;
-    snprintf(path, sizeof(path), "%s/%s", n->base, leaf);
-    va_start(ap, fmt);
-    vsnprintf(value, sizeof(value), fmt, ap);
-    va_end(ap);
-    n->rc = store_write(n->v, n->t, path, value);
-}
-
-int dev_list(struct vane *v, xs_transaction_t t, uint32_t domid, struct dev **out)
-{
-    struct dev *list = NULL;
-    int total = 0;
-    unsigned nk;
-    char **have = store_list(v, t, &nk, PATH_LIBXL("device"), domid);
-
-    for (unsigned i = 0; i < nk; i++) {
-        const char *kind = NULL;
-        char **devs;
-        unsigned nd;
-
-        for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-            if (strcmp(kinds[k], have[i]) == 0)
-                kind = kinds[k];
-        }
-        if (!kind)
-            continue;
-        devs = store_list(v, t, &nd, PATH_LIBXL_KIND, domid, kind);
-        for (unsigned j = 0; j < nd; j++) {
-            struct dev *more = realloc(list, ((size_t)total + 1) * sizeof(*list));
-
-            if (!more)
-                break;
-            list = more;
-            list[total++] = (struct dev){ domid, kind, (uint32_t)strtoul(devs[j], NULL, 10) };
-        }
-        free(devs);
+    for (uint64_t i = 0; i <= t->hi; i++) {
+        if (strcmp(t->words[i], name) == 0)
+            return t->words[i];
     }
-    free(have);
-    *out = list;
+    return NULL;
+}
+
+static int add_kind(struct store_io *io, uint32_t domid, const char *kind, struct dev **list, int total)
+{
+    char path[STORE_PATH_MAX];
+    unsigned n;
+    char **devs;
+
+    store_path_libxl_device_kind(path, sizeof(path), domid, kind);
+    devs = store_xs_list(io, path, &n);
+    for (unsigned i = 0; i < n; i++) {
+        struct dev *more = realloc(*list, ((size_t)total + 1) * sizeof(**list));
+
+        if (!more)
+            break;
+        *list = more;
+        more[total++] = (struct dev){ domid, kind, (uint32_t)strtoul(devs[i], NULL, 10) };
+    }
+    free(devs);
     return total;
 }
 
-char *dev_backend_path(struct vane *v, xs_transaction_t t, const struct dev *d)
+int dev_list(struct store_io *io, uint32_t domid, struct dev **out)
 {
-    return store_read(v, t, PATH_LIBXL_DEV "/backend", d->domid, d->kind, d->number);
+    char path[STORE_PATH_MAX];
+    int total = 0;
+    unsigned n;
+    char **have;
+
+    *out = NULL;
+    store_path_libxl_device(path, sizeof(path), domid);
+    have = store_xs_list(io, path, &n);
+    for (unsigned i = 0; i < n; i++) {
+        const char *kind = known_kind(have[i]);
+
+        if (kind)
+            total = add_kind(io, domid, kind, out, total);
+    }
+    free(have);
+    return total;
 }
 
-bool dev_exists(struct vane *v, xs_transaction_t t, const struct dev *d)
+bool dev_backend_path(struct store_io *io, const struct dev *d, char path[STORE_PATH_MAX])
 {
-    return store_exists(v, t, PATH_LIBXL_DEV, d->domid, d->kind, d->number);
+    return store_get_libxl_dev_backend(io, d->domid, d->kind, d->number, path, STORE_PATH_MAX) > 0;
+}
+
+bool dev_exists(struct store_io *io, const struct dev *d)
+{
+    char path[STORE_PATH_MAX];
+
+    store_path_libxl_dev(path, sizeof(path), d->domid, d->kind, d->number);
+    return store_xs_exists(io, path);
 }
 
 /* ---- waiting for a back end ---- */
 
 struct wait_arg {
-    char *be;
+    char state[STORE_PATH_MAX];     /* path of the back end's state */
     bool gone_counts;
-    unsigned long min, max;
+    uint64_t min, max;
 };
+
+static bool read_state(struct store_io *io, const char *path, uint64_t *state)
+{
+    char text[8];
+    int len = store_io_read(io, path, text, sizeof(text));
+
+    return len > 0 && (size_t)len <= sizeof(text) &&
+           store_value_uint(STORE_TYPE_STATE, text, (size_t)len, state) == 0;
+}
 
 static int state_reached(struct vane *v, void *arg)
 {
     const struct wait_arg *w = arg;
-    unsigned long s = store_read_u(v, XBT_NULL, 0, "%s/state", w->be);
+    uint64_t s;
 
-    if (s == 0 && w->gone_counts && !store_exists(v, XBT_NULL, "%s/state", w->be))
-        return 1;
+    if (!read_state(vane_store(v), w->state, &s))
+        return w->gone_counts && !store_xs_exists(vane_store(v), w->state);
     return s >= w->min && s <= w->max;
 }
 
-static void backend_error(struct vane *v, const char *be, char *out, size_t len)
+int dev_no_backend(struct vane *v, const struct dev *d, const char *what)
 {
-    const char *rel = strstr(be, "/backend/");
-    char *e = rel ? store_read(v, XBT_NULL, "/local/domain/0/error%s/error", rel) : NULL;
+    struct store_io *io = vane_store(v);
+    char why[200] = "";
 
-    if (!e)
-        e = store_read(v, XBT_NULL, "%s/hotplug-error", be);
-    snprintf(out, len, "%s", e ? e : "");
-    free(e);
+    if (store_get_be_error_error(io, 0, d->kind, d->domid, d->number, why, sizeof(why)) <= 0 &&
+        store_get_dev_be_hotplug_error(io, 0, d->kind, d->domid, d->number, why, sizeof(why)) <= 0)
+        why[0] = '\0';
+    return vane_fail(v, -ETIMEDOUT, strcmp(d->kind, "vbd") == 0
+                         ? "modprobe xen-blkback; dmesg says why it refused"
+                         : "modprobe xen-netback; dmesg says why it refused",
+                     "the back end of %s %u did not %s within %d s%s%s", d->kind, d->number, what,
+                     DEV_INIT_MS / 1000, *why ? ": " : "", why);
 }
 
 int dev_wait_backend(struct vane *v, const struct dev *d)
 {
-    struct wait_arg w = { dev_backend_path(v, XBT_NULL, d), false, XenbusStateInitWait,
-                          XenbusStateConnected };
-    char path[300], why[200];
+    struct wait_arg w = { .min = XenbusStateInitWait, .max = XenbusStateConnected };
     int rc;
 
-    if (!w.be)
-        return vane_fail(v, -ENOENT, NULL, "%s %u has no back end", d->kind, d->number);
-    snprintf(path, sizeof(path), "%s/state", w.be);
-    rc = store_wait(v, path, DEV_INIT_MS, state_reached, &w);
-    if (rc == -ETIMEDOUT) {
-        backend_error(v, w.be, why, sizeof(why));
-        vane_fail(v, rc, strcmp(d->kind, "vbd") == 0 ? "modprobe xen-blkback" : "modprobe xen-netback",
-                  "the back end of %s %u did not start within %d s%s%s", d->kind, d->number,
-                  DEV_INIT_MS / 1000, *why ? ": " : "", why);
-    }
-    free(w.be);
-    return rc < 0 ? rc : 0;
+    store_path_dev_be_state(w.state, sizeof(w.state), 0, d->kind, d->domid, d->number);
+    rc = store_wait(v, w.state, DEV_INIT_MS, state_reached, &w);
+    return rc == -ETIMEDOUT ? dev_no_backend(v, d, "start") : rc < 0 ? rc : 0;
 }
 
 /* ---- removal ---- */
 
 struct close_arg {
     const struct dev *d;
-    const char *be;
+    const char *be;                 /* path of its back end */
     bool force;
 };
 
-static int ask_to_close(struct vane *v, xs_transaction_t t, void *arg)
+static void put_below(struct store_io *io, const char *dir, unsigned id, uint64_t n)
 {
-    const struct close_arg *c = arg;
-    unsigned long state = store_read_u(v, t, XenbusStateClosed, "%s/state", c->be);
-    char path[300];
-    int rc = 0;
+    char path[STORE_PATH_MAX], num[STORE_NUM_MAX];
+    const char *text = store_value_text(store_paths[id].type, n, num);
+    int rc = store_below(path, sizeof(path), dir, id);
 
-    if (c->force)                   /* without its front end a back end lets go at once */
-        rc = store_remove(v, t, PATH_FRONTEND, c->d->domid, c->d->kind, c->d->number);
-    /* asked already, or closed: writing the state again would undo the back end's answer */
-    if (rc < 0 || state == XenbusStateClosing || state == XenbusStateClosed)
-        return rc;
-    snprintf(path, sizeof(path), "%s/online", c->be);
-    rc = store_write(v, t, path, "0");
-    snprintf(path, sizeof(path), "%s/state", c->be);
-    return rc < 0 ? rc : store_writef(v, t, path, "%d", XenbusStateClosing);
+    if (rc > 0)
+        rc = store_io_write(io, path, text, strlen(text));
+    if (rc < 0)
+        store_io_failed(io, path, rc);
 }
 
-static void run_remove_script(struct vane *v, const struct dev *d, const char *be)
+/* The first error of the transaction is store_transaction()'s to report. */
+static int ask_to_close(struct vane *v, struct store_io *io, void *arg)
 {
-    char *script = store_read(v, XBT_NULL, PATH_LIBXL_DEV "/script", d->domid, d->kind, d->number);
-    char *vif = NULL;
+    const struct close_arg *c = arg;
+    char path[STORE_PATH_MAX];
+    uint64_t state = XenbusStateClosed;
+
+    (void)v;
+    if (c->force) {                 /* without its front end a back end lets go at once */
+        store_path_dev_fe(path, sizeof(path), c->d->domid, c->d->kind, c->d->number);
+        store_xs_remove(io, path);
+    }
+    store_below(path, sizeof(path), c->be, STORE_DEV_BE_STATE);
+    read_state(io, path, &state);
+    /* asked already, or closed: writing the state again would undo the back end's answer */
+    if (state == XenbusStateClosing || state == XenbusStateClosed)
+        return 0;
+    put_below(io, c->be, STORE_DEV_BE_ONLINE, 0);
+    put_below(io, c->be, STORE_DEV_BE_STATE, XenbusStateClosing);
+    return 0;
+}
+
+static void run_remove_script(struct vane *v, const struct dev *d)
+{
     static const char *const vbd_args[] = { "remove", NULL };
     static const char *const vif_args[] = { "offline", "type_if=vif", NULL };
+    struct store_io *io = vane_store(v);
+    char script[1024], name[32];
     bool is_vif = strcmp(d->kind, "vif") == 0;
 
     /* absent when we set the device up ourselves */
-    if (script && *script) {
-        char name[64];
-
-        vif = store_read(v, XBT_NULL, "%s/vifname", be);
+    if (store_get_libxl_dev_script(io, d->domid, d->kind, d->number, script, sizeof(script)) <= 0)
+        return;
+    if (is_vif && store_get_libxl_vif_vifname(io, d->domid, d->number, name, sizeof(name)) <= 0)
         snprintf(name, sizeof(name), "vif%u.%u", d->domid, d->number);
-        if (hotplug_run(v, d, script, is_vif ? (vif ? vif : name) : NULL,
-                        is_vif ? vif_args : vbd_args) < 0)
-            vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
-    }
-    free(vif);
-    free(script);
+    if (hotplug_run(v, d, script, is_vif ? name : NULL, is_vif ? vif_args : vbd_args) < 0)
+        vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
 }
 
-static void forget(struct vane *v, const struct dev *d, const char *be)
+static int forget(struct vane *v, const struct dev *d, const char *be)
 {
-    const char *fe = strcmp(d->kind, "console") == 0 && d->number == 0 ? PATH_CONSOLE_ROOT : NULL;
+    struct store_io *io = vane_store(v);
+    char path[STORE_PATH_MAX];
 
     if (be)
-        store_remove(v, XBT_NULL, "%s", be);
-    if (fe)
-        store_remove(v, XBT_NULL, PATH_CONSOLE_ROOT, d->domid);
+        store_xs_remove(io, be);
+    if (strcmp(d->kind, "console") == 0 && d->number == 0)
+        store_path_con(path, sizeof(path), d->domid);
     else
-        store_remove(v, XBT_NULL, PATH_FRONTEND, d->domid, d->kind, d->number);
-    store_remove(v, XBT_NULL, PATH_LIBXL_DEV, d->domid, d->kind, d->number);        /* I1: last */
+        store_path_dev_fe(path, sizeof(path), d->domid, d->kind, d->number);
+    store_xs_remove(io, path);
+    store_path_libxl_dev(path, sizeof(path), d->domid, d->kind, d->number);
+    store_xs_remove(io, path);                                                  /* I1: last */
+    return store_result(v, io);
 }
 
 /* Xenconsoled's devices have no state machine: there is nothing to wait for. */
@@ -211,54 +216,54 @@ static bool has_kernel_backend(const struct dev *d)
 
 int dev_remove(struct vane *v, const struct dev *d, bool force)
 {
-    struct wait_arg w = { dev_backend_path(v, XBT_NULL, d), true, XenbusStateClosed,
-                          XenbusStateClosed };
-    struct close_arg c = { d, w.be, force };
-    char path[300];
+    struct wait_arg w = { .gone_counts = true, .min = XenbusStateClosed, .max = XenbusStateClosed };
+    char be[STORE_PATH_MAX];
+    struct close_arg c = { d, be, force };
+    bool known = dev_backend_path(vane_store(v), d, be);
     int rc = 0;
 
-    if (w.be && has_kernel_backend(d)) {
+    if (known && has_kernel_backend(d)) {
         rc = store_transaction(v, ask_to_close, &c);
-        snprintf(path, sizeof(path), "%s/state", w.be);
+        store_below(w.state, sizeof(w.state), be, STORE_DEV_BE_STATE);
         if (rc == 0)
-            rc = store_wait(v, path, DEV_DESTROY_MS, state_reached, &w);
-        if (rc == -ETIMEDOUT && !force) {
-            free(w.be);
+            rc = store_wait(v, w.state, DEV_DESTROY_MS, state_reached, &w);
+        if (rc == -ETIMEDOUT && !force)
             return vane_fail(v, -EBUSY, "unmount or take it down in the guest, or use --force",
                              "the guest still uses %s %u", d->kind, d->number);
-        }
         if (rc == -ETIMEDOUT)
             vane_log(v, VANE_WARN, "the back end of %s %u did not close in time", d->kind,
                      d->number);
-        run_remove_script(v, d, w.be);
+        run_remove_script(v, d);
     }
-    forget(v, d, w.be);
-    free(w.be);
-    return 0;
+    return forget(v, d, known ? be : NULL);
 }
 
 void dev_remove_all(struct vane *v, uint32_t domid)
 {
+    struct store_io *io = vane_store(v);
+    char path[STORE_PATH_MAX];
     struct dev *list;
-    int n = dev_list(v, XBT_NULL, domid, &list);
+    int n = dev_list(io, domid, &list);
 
     for (int i = 0; i < n; i++) {           /* ask all, then wait for each: they close in parallel */
-        char *be = dev_backend_path(v, XBT_NULL, &list[i]);
-        struct close_arg c = { &list[i], be, true };
+        struct close_arg c = { &list[i], path, true };
 
-        if (be && has_kernel_backend(&list[i]) && store_transaction(v, ask_to_close, &c) < 0)
+        if (dev_backend_path(io, &list[i], path) && has_kernel_backend(&list[i]) &&
+            store_transaction(v, ask_to_close, &c) < 0)
             vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
-        free(be);
     }
     for (int i = 0; i < n; i++) {
         if (dev_remove(v, &list[i], true) < 0)
             vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
     }
-    for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-        if (n > 0) {
-            store_remove(v, XBT_NULL, PATH_BACKEND_PARENT, 0u, kinds[k], domid);
-            store_remove(v, XBT_NULL, PATH_BACKEND_ERROR, kinds[k], domid);
-        }
+    for (int i = 0; i < n; i++) {           /* what is left of a kind: its directory, its errors */
+        if (i > 0 && list[i].kind == list[i - 1].kind)
+            continue;
+        store_path_dev_bes(path, sizeof(path), 0, list[i].kind, domid);
+        store_xs_remove(io, path);
+        store_path_be_error_domid(path, sizeof(path), 0, list[i].kind, domid);
+        store_xs_remove(io, path);
     }
+    io->rc = 0;
     free(list);
 }

@@ -4,8 +4,8 @@
  *
  * A device is three XenStore directories: the front end's (the guest owns it), the back end's (Dom0's,
  * readable by the guest) and /libxl/N/device/KIND/DEV (Dom0's alone). Decisions read the last two
- * only (H111). All nodes of a device appear in one transaction and carry what a Debian xl would write,
- * so either tool can manage the other's devices.
+ * only (H111). All nodes of a device appear in one transaction. Each has a reader: Linux's drivers,
+ * Xen's hotplug scripts, or libxl, so that either tool can manage the other's devices.
  *
  * Adding has three phases: *_open() touches Dom0 only and needs no domain; *_store() writes nodes
  * inside the caller's transaction; *_finish() waits for the back end and completes it. Whoever fails
@@ -26,30 +26,22 @@
 
 struct dev {
     uint32_t domid;
-    const char *kind;       /* "vbd", "vif", "console" */
+    const char *kind;       /* "vbd", "vif", ...: a word of the schema's devkind */
     uint32_t number;
 };
-
-/* ---- writing a directory of nodes: the first error sticks ---- */
-struct nodes {
-    struct vane *v;
-    xs_transaction_t t;
-    uint32_t domid;
-    char base[256];
-    int rc;
-};
-void nodes_dir(struct nodes *n, enum store_perm perm, const char *path, ...) PRINTF(3, 4);
-void nodes_put(struct nodes *n, const char *leaf, const char *fmt, ...) PRINTF(3, 4);
 
 /* ---- any kind ---- */
 
 /* Devices of a domain, from /libxl: *@out malloc'ed, kinds are static strings. Returns the count. */
-int dev_list(struct vane *v, xs_transaction_t t, uint32_t domid, struct dev **out) MUST_CHECK;
-char *dev_backend_path(struct vane *v, xs_transaction_t t, const struct dev *d);
+int dev_list(struct store_io *io, uint32_t domid, struct dev **out) MUST_CHECK;
+/* Path of its back end, from /libxl. */
+bool dev_backend_path(struct store_io *io, const struct dev *d, char path[STORE_PATH_MAX]);
 /* Wait until the back end is ready (InitWait or further). */
 int dev_wait_backend(struct vane *v, const struct dev *d) MUST_CHECK;
+/* The error for a back end that did not do @what within DEV_INIT_MS, with what it says itself. */
+int dev_no_backend(struct vane *v, const struct dev *d, const char *what);
 /* Whether a directory with this device exists. */
-bool dev_exists(struct vane *v, xs_transaction_t t, const struct dev *d);
+bool dev_exists(struct store_io *io, const struct dev *d);
 
 /*
  * Ask for removal and wait. @force: the guest need not agree (it is gone, or must be).
@@ -71,18 +63,18 @@ struct vbd {
 int vbd_open(struct vane *v, const struct vane_disk *d, struct vbd *out) MUST_CHECK;
 void vbd_close(struct vbd *b);
 /* Refuses an image that another device has writable, or has at all when this one is writable. */
-int vbd_store(struct vane *v, xs_transaction_t t, uint32_t domid, const struct vbd *b) MUST_CHECK;
+int vbd_store(struct vane *v, struct store_io *io, uint32_t domid, const struct vbd *b) MUST_CHECK;
 int vbd_finish(struct vane *v, uint32_t domid, struct vbd *b) MUST_CHECK;
 
 /* ---- network interfaces ---- */
 /* @uuid gives a card without mac= a stable address. */
-int vif_store(struct vane *v, xs_transaction_t t, uint32_t domid, const struct vane_nic *n,
+int vif_store(struct vane *v, struct store_io *io, uint32_t domid, const struct vane_nic *n,
               const struct vane_uuid *uuid) MUST_CHECK;
 int vif_finish(struct vane *v, uint32_t domid, const struct vane_nic *n) MUST_CHECK;
 
 /* ---- console ---- */
-int console_store(struct vane *v, xs_transaction_t t, uint32_t domid, const char *type,
-                  uint32_t port, uint64_t mfn) MUST_CHECK;
+void console_store(struct store_io *io, uint32_t domid, const char *type, uint32_t port,
+                   uint64_t mfn);
 
 /* ---- hotplug.c: scripts, with the environment protocol of Xen's hotplug scripts ---- */
 int hotplug_run(struct vane *v, const struct dev *d, const char *script, const char *vif,

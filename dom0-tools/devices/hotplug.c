@@ -17,9 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <xenstore.h>
-
-#include "../lib/paths.h"
 #include "device.h"
 
 #define MAX_ARGS 8
@@ -46,9 +43,9 @@ static int wait_child(pid_t pid, int timeout_ms)
 int hotplug_run(struct vane *v, const struct dev *d, const char *script, const char *vif,
                 const char *const *args)
 {
-    char path[256], e_script[300], e_path[128], e_type[64], e_vif[64], e_dev[64], e_if[64], e_p[256];
+    char path[256], own[STORE_PATH_MAX], why[200], e_script[300], e_path[STORE_PATH_MAX + 16], e_type[64], e_vif[64], e_dev[64], e_if[64], e_p[256];
     char base[] = "XENBUS_BASE_PATH=backend";
-    char *env[10], *argv[MAX_ARGS + 2], *err;
+    char *env[10], *argv[MAX_ARGS + 2];
     const char *sys_path = getenv("PATH");
     unsigned n = 0, a = 0;
     pid_t pid;
@@ -57,7 +54,8 @@ int hotplug_run(struct vane *v, const struct dev *d, const char *script, const c
     snprintf(path, sizeof(path), "%s%s", script[0] == '/' ? "" : "/etc/xen/scripts/", script);
     snprintf(e_script, sizeof(e_script), "script=%s", path);
     snprintf(e_type, sizeof(e_type), "XENBUS_TYPE=%s", d->kind);
-    snprintf(e_path, sizeof(e_path), "XENBUS_PATH=backend/%s/%u/%u", d->kind, d->domid, d->number);
+    store_path_dev_be(own, sizeof(own), STORE_SELF, d->kind, d->domid, d->number);
+    snprintf(e_path, sizeof(e_path), "XENBUS_PATH=%s", own);
     snprintf(e_p, sizeof(e_p), "PATH=%.240s", sys_path ? sys_path : "/usr/sbin:/usr/bin:/sbin:/bin");
     env[n++] = e_p;
     env[n++] = e_script;
@@ -86,13 +84,14 @@ int hotplug_run(struct vane *v, const struct dev *d, const char *script, const c
     rc = wait_child(pid, DEV_HOTPLUG_MS);
     if (rc == 0)
         return 0;
-    err = store_read(v, XBT_NULL, PATH_BACKEND "/hotplug-error", 0u, d->kind, d->domid, d->number);
+    if (store_get_dev_be_hotplug_error(vane_store(v), 0, d->kind, d->domid, d->number, why,
+                                       sizeof(why)) < 0)
+        why[0] = '\0';
     if (rc == -ETIMEDOUT)
         rc = vane_fail(v, rc, NULL, "%s %s did not end within %d s", path, args[0],
                        DEV_HOTPLUG_MS / 1000);
     else
         rc = vane_fail(v, -EIO, "the script's own messages are above", "%s %s failed (status %d)%s%s",
-                       path, args[0], rc, err ? ": " : "", err ? err : "");
-    free(err);
+                       path, args[0], rc, *why ? ": " : "", why);
     return rc;
 }

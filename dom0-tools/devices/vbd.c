@@ -21,9 +21,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <xenstore.h>
+#include <xen/io/xenbus.h>
 
-#include "../lib/paths.h"
 #include "device.h"
 
 #define LOOP_TRIES 64
@@ -113,134 +112,177 @@ void vbd_close(struct vbd *b)
     b->fd = -1;
 }
 
-/* Does the device whose /libxl directory is given use the image of @b? */
-static bool same_image(struct vane *v, xs_transaction_t t, uint32_t domid, const char *dev,
-                       const struct vbd *b)
+/* Does device @number of @domid, by /libxl, use the image of @b?  Sets *@writable then. */
+static bool same_image(struct store_io *io, uint32_t domid, uint32_t number, const struct vbd *b,
+                       bool *writable)
 {
-    char *params = store_read(v, t, PATH_LIBXL_KIND "/%s/params", domid, "vbd", dev);
+    enum store_vbdmode mode = STORE_VBDMODE_W;
+    char params[1025];
     struct stat st;
-    bool same = false;
+    bool same;
 
     /* params is the host path: this node only Dom0 can write */
-    if (params && *params && stat(params, &st) == 0)
-        same = S_ISBLK(st.st_mode) ? st.st_rdev == b->file_dev && b->file_ino == 0
-                                   : st.st_dev == b->file_dev && st.st_ino == b->file_ino;
-    free(params);
+    if (store_get_libxl_vbd_params(io, domid, number, params, sizeof(params)) <= 0 ||
+        stat(params, &st) < 0)
+        return false;
+    same = S_ISBLK(st.st_mode) ? st.st_rdev == b->file_dev && b->file_ino == 0
+                               : st.st_dev == b->file_dev && st.st_ino == b->file_ino;
+    if (same)
+        store_get_libxl_vbd_mode(io, domid, number, &mode);
+    *writable = mode == STORE_VBDMODE_W;
     return same;
 }
 
 /* The same machine: a copy that stands suspended while this one is received (a move within a host). */
-static bool same_machine(struct vane *v, xs_transaction_t t, uint32_t a, uint32_t b)
+static bool same_machine(struct store_io *io, uint32_t a, uint32_t b)
 {
-    char *va = store_read(v, t, PATH_DOM("vm"), a), *vb = store_read(v, t, PATH_DOM("vm"), b);
-    bool same = a != b && va && vb && strcmp(va, vb) == 0;
+    char va[STORE_PATH_MAX], vb[STORE_PATH_MAX];
 
-    free(va);
-    free(vb);
-    return same;
+    return a != b && store_get_dom_vm(io, a, va, sizeof(va)) > 0 &&
+           store_get_dom_vm(io, b, vb, sizeof(vb)) > 0 && strcmp(va, vb) == 0;
 }
 
-static int check_sharing(struct vane *v, xs_transaction_t t, uint32_t self, const struct vbd *b)
+/* Against the disks of one domain. */
+static int check_domain(struct vane *v, struct store_io *io, uint32_t self, uint32_t domid,
+                        const struct vbd *b)
 {
-    unsigned nd;
-    char **doms = store_list(v, t, &nd, PATH_LIBXLS);
+    char path[STORE_PATH_MAX];
+    unsigned n;
+    char **devs;
     int rc = 0;
 
-    for (unsigned i = 0; i < nd && rc == 0; i++) {
-        uint32_t domid = (uint32_t)strtoul(doms[i], NULL, 10);
-        unsigned nv;
-        char **devs = store_list(v, t, &nv, PATH_LIBXL_KIND, domid, "vbd");
+    store_path_libxl_device_vbd(path, sizeof(path), domid);
+    devs = store_xs_list(io, path, &n);
+    for (unsigned i = 0; i < n && rc == 0; i++) {
+        bool writable;
 
-        if (nv && same_machine(v, t, self, domid))
-            nv = 0;
-        for (unsigned j = 0; j < nv && rc == 0; j++) {
-            char *mode;
+        if (same_image(io, domid, (uint32_t)strtoul(devs[i], NULL, 10), b, &writable) &&
+            (b->d->writable || writable) && !same_machine(io, self, domid))
+            rc = vane_fail(v, -EBUSY, "attach it read-only in both, or detach it there first",
+                           "disk %s: %s is in use by domain %u as device %s (%s)", b->d->vdev,
+                           b->d->target, domid, devs[i], writable ? "writable" : "read-only");
+    }
+    free(devs);
+    return rc;
+}
 
-            if (!same_image(v, t, domid, devs[j], b))
-                continue;
-            mode = store_read(v, t, PATH_LIBXL_KIND "/%s/mode", domid, "vbd", devs[j]);
-            if (b->d->writable || !mode || mode[0] == 'w')
-                rc = vane_fail(v, -EBUSY, "attach it read-only in both, or detach it there first",
-                               "disk %s: %s is in use by domain %u as device %s (%s)", b->d->vdev,
-                               b->d->target, domid, devs[j],
-                               mode && mode[0] == 'w' ? "writable" : "read-only");
-            free(mode);
-        }
-        free(devs);
+static int check_sharing(struct vane *v, struct store_io *io, uint32_t self, const struct vbd *b)
+{
+    char path[STORE_PATH_MAX];
+    unsigned n;
+    char **doms;
+    int rc = 0;
+
+    store_path_libxls(path, sizeof(path));
+    doms = store_xs_list(io, path, &n);
+    for (unsigned i = 0; i < n && rc == 0; i++) {
+        uint64_t domid;
+
+        if (store_value_uint(STORE_TYPE_DOMID, doms[i], strlen(doms[i]), &domid) == 0)
+            rc = check_domain(v, io, self, (uint32_t)domid, b);
     }
     free(doms);
     return rc;
 }
 
-static void put_backend(struct nodes *n, const struct vbd *b, uint32_t domid)
+/* A script= as it is found: absolute, or below Xen's directory. */
+static void script_path(char *out, size_t size, const char *script)
 {
-    const struct vane_disk *d = b->d;
-
-    nodes_put(n, "frontend", PATH_FRONTEND, domid, "vbd", d->number);
-    nodes_put(n, "params", "%s", d->target);
-    if (d->script)
-        nodes_put(n, "script", "%s%s", d->script[0] == '/' ? "" : "/etc/xen/scripts/", d->script);
-    nodes_put(n, "frontend-id", "%u", domid);
-    nodes_put(n, "online", "1");
-    nodes_put(n, "removable", "%d", d->removable);
-    nodes_put(n, "bootable", "1");
-    nodes_put(n, "state", "1");
-    nodes_put(n, "dev", "%s", d->vdev);
-    nodes_put(n, "type", "phy");
-    nodes_put(n, "mode", d->writable ? "w" : "r");
-    nodes_put(n, "device-type", "disk");
-    if (d->direct_io_safe)
-        nodes_put(n, "direct-io-safe", "1");
-    nodes_put(n, "discard-enable", "%d", d->discard);
-    nodes_put(n, "specification", "xen");
+    snprintf(out, size, "%s%s", script[0] == '/' ? "" : "/etc/xen/scripts/", script);
 }
 
-int vbd_store(struct vane *v, xs_transaction_t t, uint32_t domid, const struct vbd *b)
+/* Toolstack truth: what block-list, block-detach and check_sharing() go by, in vane and in xl. */
+static void put_truth(struct store_io *io, uint32_t domid, const struct vane_disk *d, const char *fe,
+                      const char *be)
+{
+    char script[1024];
+
+    store_put_libxl_vbd_frontend(io, domid, d->number, fe);
+    store_put_libxl_vbd_backend(io, domid, d->number, be);
+    store_put_libxl_vbd_params(io, domid, d->number, d->target);
+    store_put_libxl_vbd_type(io, domid, d->number, STORE_VBDTYPE_PHY);
+    store_put_libxl_vbd_dev(io, domid, d->number, d->vdev);
+    store_put_libxl_vbd_mode(io, domid, d->number, d->writable ? STORE_VBDMODE_W : STORE_VBDMODE_R);
+    store_put_libxl_vbd_removable(io, domid, d->number, d->removable);
+    store_put_libxl_vbd_device_type(io, domid, d->number, STORE_VBDDEV_DISK);
+    if (d->script) {
+        script_path(script, sizeof(script), d->script);
+        store_put_libxl_vbd_script(io, domid, d->number, script);
+    }
+}
+
+/* For blkfront. It writes its own protocol; trusted is 1 where absent. */
+static void put_front(struct store_io *io, uint32_t domid, const struct vane_disk *d, const char *be)
+{
+    store_put_vbd_fe(io, domid, d->number);
+    STORE_PROTECT(io, VBD_FE, domid, store_n(domid), store_n(d->number));
+    store_put_vbd_fe_backend(io, domid, d->number, be);
+    store_put_vbd_fe_backend_id(io, domid, d->number, 0);
+    store_put_vbd_fe_state(io, domid, d->number, XenbusStateInitialising);
+    store_put_vbd_fe_virtual_device(io, domid, d->number, d->number);
+    if (!d->trusted)
+        store_put_vbd_fe_trusted(io, domid, d->number, false);
+}
+
+/* For blkback, and with script= for the script, which then says what the device is. */
+static void put_back(struct store_io *io, uint32_t domid, const struct vbd *b, const char *fe)
 {
     const struct vane_disk *d = b->d;
-    struct nodes n = { .v = v, .t = t, .domid = domid };
+    char text[1024];
+
+    store_put_vbd_be(io, 0, domid, d->number);
+    STORE_PROTECT(io, VBD_BE, domid, store_n(0), store_n(domid), store_n(d->number));
+    store_put_vbd_be_frontend(io, 0, domid, d->number, fe);
+    store_put_vbd_be_frontend_id(io, 0, domid, d->number, domid);
+    store_put_vbd_be_online(io, 0, domid, d->number, true);
+    store_put_vbd_be_state(io, 0, domid, d->number, XenbusStateInitialising);
+    store_put_vbd_be_dev(io, 0, domid, d->number, d->vdev);
+    store_put_vbd_be_mode(io, 0, domid, d->number, d->writable ? STORE_VBDMODE_W : STORE_VBDMODE_R);
+    if (!d->discard)                                            /* blkback offers it where absent */
+        store_put_vbd_be_discard_enable(io, 0, domid, d->number, false);
+    if (d->direct_io_safe)
+        store_put_vbd_be_direct_io_safe(io, 0, domid, d->number, true);
+    if (d->script) {
+        script_path(text, sizeof(text), d->script);
+        store_put_vbd_be_script(io, 0, domid, d->number, text);
+        store_put_vbd_be_params(io, 0, domid, d->number, d->target);
+        store_put_vbd_be_type(io, 0, domid, d->number, STORE_VBDTYPE_PHY);
+    } else {
+        snprintf(text, sizeof(text), "%x:%x", major(b->rdev), minor(b->rdev));
+        store_put_vbd_be_physical_device(io, 0, domid, d->number, text);
+    }
+}
+
+int vbd_store(struct vane *v, struct store_io *io, uint32_t domid, const struct vbd *b)
+{
+    const struct vane_disk *d = b->d;
     struct dev self = { domid, "vbd", d->number };
-    int rc = d->script ? 0 : check_sharing(v, t, domid, b);                                        /* I2 */
+    char fe[STORE_PATH_MAX], be[STORE_PATH_MAX];
+    int rc = d->script ? 0 : check_sharing(v, io, domid, b);                                       /* I2 */
 
     if (rc < 0)
         return rc;
-    if (dev_exists(v, t, &self))
+    if (dev_exists(io, &self))
         return vane_fail(v, -EEXIST, NULL, "domain %u already has a disk %s", domid, d->vdev);
-    nodes_dir(&n, STORE_DOM0, PATH_LIBXL_DEV, domid, "vbd", d->number);
-    nodes_put(&n, "backend", PATH_BACKEND, 0u, "vbd", domid, d->number);
-    put_backend(&n, b, domid);
-
-    nodes_dir(&n, STORE_GUEST_OWNS, PATH_FRONTEND, domid, "vbd", d->number);
-    nodes_put(&n, "backend", PATH_BACKEND, 0u, "vbd", domid, d->number);
-    nodes_put(&n, "backend-id", "0");
-    nodes_put(&n, "state", "1");
-    nodes_put(&n, "virtual-device", "%u", d->number);
-    nodes_put(&n, "device-type", "disk");
-    nodes_put(&n, "trusted", "%d", d->trusted);
-    nodes_put(&n, "protocol", "x86_64-abi");
-
-    nodes_dir(&n, STORE_GUEST_READS, PATH_BACKEND, 0u, "vbd", domid, d->number);
-    put_backend(&n, b, domid);
-    if (!d->script) {
-        nodes_put(&n, "physical-device", "%x:%x", major(b->rdev), minor(b->rdev));
-        nodes_put(&n, "physical-device-path", "%s", b->node);
-        nodes_put(&n, "hotplug-status", "connected");
-    }
-    return n.rc;
+    store_path_vbd_fe(fe, sizeof(fe), domid, d->number);
+    store_path_vbd_be(be, sizeof(be), 0, domid, d->number);
+    put_truth(io, domid, d, fe, be);
+    put_front(io, domid, d, be);
+    put_back(io, domid, b, fe);
+    return 0;
 }
 
 /* The back end shows in sysfs once it has opened the device: then our descriptor may go (I1). */
-static int wait_opened(struct vane *v, uint32_t domid, const struct vbd *b)
+static int wait_opened(struct vane *v, const struct dev *d)
 {
     char path[128];
     int64_t deadline = vane_now_ms() + DEV_INIT_MS;
 
-    snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/vbd-%u-%u/physical_device", domid,
-             b->d->number);
+    snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/vbd-%u-%u/physical_device",
+             d->domid, d->number);
     while (access(path, F_OK) < 0) {
         if (vane_now_ms() > deadline)
-            return vane_fail(v, -ETIMEDOUT, "dmesg in Dom0 says why xen-blkback refused it",
-                             "the back end did not open %s for disk %s", b->node, b->d->vdev);
+            return dev_no_backend(v, d, "open the disk");
         usleep(1000);
     }
     return 0;
@@ -250,10 +292,10 @@ int vbd_finish(struct vane *v, uint32_t domid, struct vbd *b)
 {
     static const char *const args[] = { "add", NULL };
     struct dev d = { domid, "vbd", b->d->number };
-    int rc = dev_wait_backend(v, &d);
+    int rc = b->d->script ? dev_wait_backend(v, &d) : wait_opened(v, &d);
 
-    if (rc == 0)
-        rc = b->d->script ? hotplug_run(v, &d, b->d->script, NULL, args) : wait_opened(v, domid, b);
+    if (rc == 0 && b->d->script)
+        rc = hotplug_run(v, &d, b->d->script, NULL, args);
     if (rc == 0)
         vbd_close(b);
     return rc;

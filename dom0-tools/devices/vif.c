@@ -13,13 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <xenstore.h>
+#include <xen/io/xenbus.h>
 
-#include "../lib/paths.h"
 #include "device.h"
 
 #define DEFAULT_BRIDGE "xenbr0"     /* as in xl.conf(5) */
-#define DEFAULT_MTU 1500u
 #define SCRIPTS "/etc/xen/scripts/"
 
 /* 00:16:3e is Xen's prefix; the rest follows from the domain, so a restart keeps its address. */
@@ -52,26 +50,6 @@ static const char *bridge_of(const struct vane_nic *n)
     return n->bridge && *n->bridge ? n->bridge : DEFAULT_BRIDGE;
 }
 
-static void put_backend(struct nodes *b, const struct vane_nic *n, uint32_t domid, const char *mac)
-{
-    nodes_put(b, "frontend", PATH_FRONTEND, domid, "vif", (uint32_t)n->devid);
-    nodes_put(b, "frontend-id", "%u", domid);
-    nodes_put(b, "online", "1");
-    nodes_put(b, "state", "1");
-    if (n->ifname)
-        nodes_put(b, "vifname", "%s", n->ifname);
-    nodes_put(b, "mac", "%s", mac);
-    if (n->ip)
-        nodes_put(b, "ip", "%s", n->ip);
-    if (n->gatewaydev)
-        nodes_put(b, "gatewaydev", "%s", n->gatewaydev);
-    if (n->rate_bytes)
-        nodes_put(b, "rate", "%llu,%u", (unsigned long long)n->rate_bytes, n->rate_usecs);
-    nodes_put(b, "bridge", "%s", bridge_of(n));
-    nodes_put(b, "handle", "%d", n->devid);
-    nodes_put(b, "type", "vif");
-}
-
 /* A name that another vif already has would take that guest's network away. */
 static int check_ifname(struct vane *v, const struct vane_nic *n)
 {
@@ -81,24 +59,102 @@ static int check_ifname(struct vane *v, const struct vane_nic *n)
     return 0;
 }
 
-/* The one key of the front end that the guest may read but not write. */
-static void put_mtu(struct nodes *w, const struct vane_nic *n)
+static void script_path(char *out, size_t size, const struct vane_nic *n)
 {
-    char path[64], mtu[16];
+    const char *script = n->script ? n->script : "vif-bridge";
 
-    snprintf(path, sizeof(path), PATH_FRONTEND "/mtu", w->domid, "vif", (uint32_t)n->devid);
-    snprintf(mtu, sizeof(mtu), "%u", n->mtu ? n->mtu : DEFAULT_MTU);
-    if (w->rc >= 0)
-        w->rc = store_put(w->v, w->t, STORE_GUEST_READS, w->domid, path, mtu);
+    snprintf(out, size, "%s%s", script[0] == '/' ? "" : SCRIPTS, script);
 }
 
-int vif_store(struct vane *v, xs_transaction_t t, uint32_t domid, const struct vane_nic *n,
+static bool format_rate(char *out, size_t size, const struct vane_nic *n)
+{
+    snprintf(out, size, "%llu,%u", (unsigned long long)n->rate_bytes, n->rate_usecs);
+    return n->rate_bytes != 0;
+}
+
+/* What names the card, once for each of its directories. */
+struct card {
+    uint32_t domid, devid;
+    char fe[STORE_PATH_MAX], be[STORE_PATH_MAX], mac[18];
+};
+
+/* Toolstack truth: what network-list and network-detach go by, in vane and in xl. */
+static void put_truth(struct store_io *io, const struct card *c, const struct vane_nic *n)
+{
+    char text[1024];
+
+    store_put_libxl_vif_frontend(io, c->domid, c->devid, c->fe);
+    store_put_libxl_vif_backend(io, c->domid, c->devid, c->be);
+    store_put_libxl_vif_mac(io, c->domid, c->devid, c->mac);
+    store_put_libxl_vif_bridge(io, c->domid, c->devid, bridge_of(n));
+    if (n->ifname)
+        store_put_libxl_vif_vifname(io, c->domid, c->devid, n->ifname);
+    if (n->ip)
+        store_put_libxl_vif_ip(io, c->domid, c->devid, n->ip);
+    if (n->gatewaydev)
+        store_put_libxl_vif_gatewaydev(io, c->domid, c->devid, n->gatewaydev);
+    if (format_rate(text, sizeof(text), n))
+        store_put_libxl_vif_rate(io, c->domid, c->devid, text);
+    if (n->mtu)
+        store_put_libxl_vif_mtu(io, c->domid, c->devid, n->mtu);
+    if (n->script) {
+        script_path(text, sizeof(text), n);
+        store_put_libxl_vif_script(io, c->domid, c->devid, text);
+    }
+}
+
+/* For netfront: trusted is 1 where absent; mtu is the one key it may read but not write. */
+static void put_front(struct store_io *io, const struct card *c, const struct vane_nic *n)
+{
+    store_put_vif_fe(io, c->domid, c->devid);
+    STORE_PROTECT(io, VIF_FE, c->domid, store_n(c->domid), store_n(c->devid));
+    store_put_vif_fe_backend(io, c->domid, c->devid, c->be);
+    store_put_vif_fe_backend_id(io, c->domid, c->devid, 0);
+    store_put_vif_fe_state(io, c->domid, c->devid, XenbusStateInitialising);
+    store_put_vif_fe_handle(io, c->domid, c->devid, c->devid);
+    store_put_vif_fe_mac(io, c->domid, c->devid, c->mac);
+    if (!n->trusted)
+        store_put_vif_fe_trusted(io, c->domid, c->devid, false);
+    if (n->mtu) {
+        store_put_vif_fe_mtu(io, c->domid, c->devid, n->mtu);
+        STORE_PROTECT(io, VIF_FE_MTU, c->domid, store_n(c->domid), store_n(c->devid));
+    }
+}
+
+/* For netback, and for the hotplug scripts, which xl runs for our cards too. */
+static void put_back(struct store_io *io, const struct card *c, const struct vane_nic *n)
+{
+    char text[1024];
+
+    store_put_vif_be(io, 0, c->domid, c->devid);
+    STORE_PROTECT(io, VIF_BE, c->domid, store_n(0), store_n(c->domid), store_n(c->devid));
+    store_put_vif_be_frontend(io, 0, c->domid, c->devid, c->fe);
+    store_put_vif_be_frontend_id(io, 0, c->domid, c->devid, c->domid);
+    store_put_vif_be_online(io, 0, c->domid, c->devid, true);
+    store_put_vif_be_state(io, 0, c->domid, c->devid, XenbusStateInitialising);
+    store_put_vif_be_handle(io, 0, c->domid, c->devid, c->devid);
+    store_put_vif_be_mac(io, 0, c->domid, c->devid, c->mac);
+    store_put_vif_be_bridge(io, 0, c->domid, c->devid, bridge_of(n));
+    store_put_vif_be_type(io, 0, c->domid, c->devid, STORE_VIFTYPE_VIF);
+    /* netback's probe insists on the node; we run the script only when /libxl has it too */
+    script_path(text, sizeof(text), n);
+    store_put_vif_be_script(io, 0, c->domid, c->devid, text);
+    if (n->ifname)
+        store_put_vif_be_vifname(io, 0, c->domid, c->devid, n->ifname);
+    if (n->ip)
+        store_put_vif_be_ip(io, 0, c->domid, c->devid, n->ip);
+    if (n->gatewaydev)
+        store_put_vif_be_gatewaydev(io, 0, c->domid, c->devid, n->gatewaydev);
+    if (format_rate(text, sizeof(text), n))
+        store_put_vif_be_rate(io, 0, c->domid, c->devid, text);
+}
+
+int vif_store(struct vane *v, struct store_io *io, uint32_t domid, const struct vane_nic *n,
               const struct vane_uuid *uuid)
 {
-    struct nodes w = { .v = v, .t = t, .domid = domid };
-    struct dev self = { domid, "vif", (uint32_t)n->devid };
+    struct card c = { .domid = domid, .devid = (uint32_t)n->devid };
+    struct dev self = { domid, "vif", c.devid };
     uint8_t m[6];
-    char mac[18];
     int rc = check_ifname(v, n);
 
     if (rc < 0)
@@ -106,43 +162,26 @@ int vif_store(struct vane *v, xs_transaction_t t, uint32_t domid, const struct v
     if (!n->script && !net_exists(bridge_of(n)))
         return vane_fail(v, -ENODEV, "ip link add NAME type bridge; ip link set NAME up",
                          "vif: there is no bridge %s", bridge_of(n));
-    if (dev_exists(v, t, &self))
+    if (dev_exists(io, &self))
         return vane_fail(v, -EEXIST, NULL, "domain %u already has a vif %d", domid, n->devid);
     mac_of(n, uuid, m);
-    snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
-
-    nodes_dir(&w, STORE_DOM0, PATH_LIBXL_DEV, domid, "vif", self.number);
-    nodes_put(&w, "backend", PATH_BACKEND, 0u, "vif", domid, self.number);
-    put_backend(&w, n, domid, mac);
-    if (n->script)
-        nodes_put(&w, "script", "%s%s", n->script[0] == '/' ? "" : SCRIPTS, n->script);
-
-    nodes_dir(&w, STORE_GUEST_OWNS, PATH_FRONTEND, domid, "vif", self.number);
-    nodes_put(&w, "backend", PATH_BACKEND, 0u, "vif", domid, self.number);
-    nodes_put(&w, "backend-id", "0");
-    nodes_put(&w, "state", "1");
-    nodes_put(&w, "handle", "%d", n->devid);
-    nodes_put(&w, "mac", "%s", mac);
-    nodes_put(&w, "trusted", "%d", n->trusted);
-    put_mtu(&w, n);
-
-    nodes_dir(&w, STORE_GUEST_READS, PATH_BACKEND, 0u, "vif", domid, self.number);
-    put_backend(&w, n, domid, mac);
-    /* netback's probe insists on the node; the script is run only when /libxl has it too */
-    nodes_put(&w, "script", "%s%s", n->script && n->script[0] == '/' ? "" : SCRIPTS,
-              n->script ? n->script : "vif-bridge");
-    nodes_put(&w, "hotplug-status", "%s", "");
-    return w.rc;
+    snprintf(c.mac, sizeof(c.mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+    store_path_vif_fe(c.fe, sizeof(c.fe), domid, c.devid);
+    store_path_vif_be(c.be, sizeof(c.be), 0, domid, c.devid);
+    put_truth(io, &c, n);
+    put_front(io, &c, n);
+    put_back(io, &c, n);
+    return 0;
 }
 
 /* netback says InitWait just before it makes the interface. */
-static int wait_interface(struct vane *v, const char *name)
+static int wait_interface(struct vane *v, const struct dev *d, const char *name)
 {
     int64_t deadline = vane_now_ms() + DEV_INIT_MS;
 
     while (!net_exists(name)) {
         if (vane_now_ms() > deadline)
-            return vane_fail(v, -ETIMEDOUT, "dmesg in Dom0 says why", "netback did not make %s", name);
+            return dev_no_backend(v, d, "make its interface");
         usleep(1000);
     }
     return 0;
@@ -152,20 +191,21 @@ int vif_finish(struct vane *v, uint32_t domid, const struct vane_nic *n)
 {
     static const char *const args[] = { "online", "type_if=vif", NULL };
     struct dev d = { domid, "vif", (uint32_t)n->devid };
-    char name[32], path[256];
-    int rc = dev_wait_backend(v, &d);
+    struct store_io *io = vane_store(v);
+    char name[32];
+    int rc;
 
-    if (rc < 0)
-        return rc;
     vif_name(name, domid, n);
-    rc = wait_interface(v, name);
+    rc = wait_interface(v, &d, name);
     if (rc < 0)
         return rc;
-    if (n->script)
-        return hotplug_run(v, &d, n->script, name, args);
+    if (n->script) {
+        rc = dev_wait_backend(v, &d);
+        return rc < 0 ? rc : hotplug_run(v, &d, n->script, name, args);
+    }
     rc = net_setup(v, name, n->ifname ? n->ifname : name, n->mtu, bridge_of(n));
     if (rc < 0)
         return rc;
-    snprintf(path, sizeof(path), PATH_BACKEND "/hotplug-status", 0u, "vif", domid, d.number);
-    return store_write(v, XBT_NULL, path, "connected");                                     /* I1 */
+    store_put_vif_be_hotplug_status(io, 0, domid, d.number, STORE_HOTPLUG_CONNECTED);         /* I1 */
+    return store_result(v, io);
 }

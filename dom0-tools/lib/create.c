@@ -27,8 +27,6 @@
 #include "create.h"
 #include "handle.h"
 #include "journal.h"
-#include "paths.h"
-#include "store.h"
 
 struct work {
     struct vane *v;
@@ -101,105 +99,102 @@ static int plan(struct work *w)
 
 /* ---- first transaction: the name and the domain's directories ---- */
 
-static int name_is_free(struct work *w, xs_transaction_t t)
+/* What a domain of this id left behind: its home goes last when a domain is destroyed. */
+static void remove_leftover(struct store_io *io, uint32_t domid)
 {
-    unsigned n;
-    char **doms = store_list(w->v, t, &n, PATH_DOMS);
-    int rc = 0;
+    char path[STORE_PATH_MAX];
 
-    for (unsigned i = 0; i < n && rc == 0; i++) {
-        uint32_t id = (uint32_t)strtoul(doms[i], NULL, 10);
-        char *name;
-
-        if (id == w->arg->replaces)
-            continue;
-        name = store_read(w->v, t, PATH_DOM("name"), id);
-        if (name && strcmp(name, w->c->name) == 0)
-            rc = vane_fail(w->v, -EEXIST, "choose another name=, or destroy that one first",
-                           "domain %s exists already, with id %u", w->c->name, id);
-        free(name);
-    }
-    free(doms);
-    return rc;
+    store_path_libxl(path, sizeof(path), domid);
+    store_xs_remove(io, path);
+    store_path_dom(path, sizeof(path), domid);
+    store_xs_remove(io, path);
 }
 
-static int write_names(struct vane *v, xs_transaction_t t, void *arg)
+/* The virtual machine's node, and where toolstacks look for what kind it is. */
+static void write_machine(const struct work *w, struct store_io *io, const char *uuid)
 {
-    static const char *const guest_owned[] = {
-        "device/suspend/event-channel", "control/shutdown", "control/feature-poweroff",
-        "control/feature-reboot", "control/feature-suspend", "control/sysrq", "data", "drivers",
-        "feature", "attr", "error",
-    };
-    static const char *const dirs[] = { "cpu", "memory", "device", "control", "store" };
-    struct work *w = arg;
-    struct nodes n = { .v = v, .t = t, .domid = w->domid };
-    char uuid[VANE_UUID_LEN];
-    int rc = name_is_free(w, t);                                        /* I3 */
+    char start[32];
+
+    snprintf(start, sizeof(start), "%lld.00", (long long)time(NULL));
+    store_put_vm(io, uuid);
+    STORE_PROTECT(io, VM, w->domid, store_s(uuid));
+    store_put_vm_uuid(io, uuid, uuid);
+    store_put_vm_name(io, uuid, w->c->name);
+    store_put_vm_start_time(io, uuid, start);
+    store_put_libxl_type(io, w->domid, STORE_DOMTYPE_PV);
+}
+
+/*
+ * A new node inherits its directory's permissions: while the home is the guest's, the nodes are made
+ * that stay the guest's; then it becomes Dom0's, and so does all that follows. Nobody sees what is in
+ * between: it is one transaction.
+ */
+static void write_home(const struct work *w, struct store_io *io, const char *uuid)
+{
+    uint32_t d = w->domid;
+    char home[STORE_PATH_MAX], vm[STORE_PATH_MAX];
+
+    store_path_dom(home, sizeof(home), d);
+    store_path_vm(vm, sizeof(vm), uuid);
+    store_put_dom(io, d);
+    store_xs_protect_like(io, home, STORE_DOM_DATA, d, 0);
+    store_put_dom_data(io, d);
+    store_put_dom_drivers(io, d);
+    store_put_dom_feature(io, d);
+    store_put_dom_attr(io, d);
+    store_put_dom_error(io, d);
+    store_clear_dom_control_shutdown(io, d);
+    store_clear_dom_control_feature_poweroff(io, d);
+    store_clear_dom_control_feature_reboot(io, d);
+    store_clear_dom_control_feature_suspend(io, d);
+    store_put_dom_control_sysrq(io, d, "");
+    STORE_PROTECT(io, DOM_CONTROL, d, store_n(d));
+    STORE_PROTECT(io, DOM, d, store_n(d));
+    store_put_dom_vm(io, d, vm);
+    store_put_dom_name(io, d, w->c->name);
+    store_put_dom_domid(io, d, d);
+    store_put_dom_memory_static_max(io, d, w->c->max_kb);
+    store_put_dom_memory_target(io, d, w->c->mem_kb);
+    for (unsigned i = 0; i < w->c->max_vcpus; i++)
+        store_put_dom_cpu_availability(io, d, i, i < w->c->vcpus ? STORE_AVAIL_ONLINE
+                                                                 : STORE_AVAIL_OFFLINE);
+}
+
+static int write_names(struct vane *v, struct store_io *io, void *arg)
+{
+    const struct work *w = arg;
+    char uuid[VANE_UUID_LEN], path[STORE_PATH_MAX];
+    bool leftover;
+    int rc = vane_name_is_free(v, io, w->c->name, w->domid, w->arg->replaces, &leftover); /* I3 */
 
     if (rc < 0)
         return rc;
     vane_uuid_format(uuid, &w->c->uuid);
-    if (w->arg->replaces != VANE_DOMID_ANY)         /* the name moves in this transaction */
-        store_remove(v, t, PATH_DOM("name"), w->arg->replaces);
-    store_remove(v, t, PATH_DOM_ROOT, w->domid);    /* what a domain of this id left behind */
-    store_remove(v, t, PATH_LIBXL_ROOT, w->domid);
-
-    nodes_dir(&n, STORE_GUEST_READS, PATH_VM_ROOT, uuid);
-    nodes_put(&n, "name", "%s", w->c->name);
-    nodes_put(&n, "uuid", "%s", uuid);
-    nodes_put(&n, "start_time", "%lld.00", (long long)time(NULL));
-    nodes_put(&n, "image/ostype", "linux");
-    nodes_put(&n, "image/kernel", "%s", w->c->kernel);
-    if (w->c->ramdisk)
-        nodes_put(&n, "image/ramdisk", "%s", w->c->ramdisk);
-    if (w->c->cmdline)
-        nodes_put(&n, "image/cmdline", "%s", w->c->cmdline);
-
-    nodes_dir(&n, STORE_DOM0, PATH_LIBXL_ROOT, w->domid);
-    nodes_put(&n, "device", "%s", "");
-    nodes_put(&n, "type", "pv");
-    nodes_put(&n, "dm-version", "qemu_xen");
-
-    nodes_dir(&n, STORE_GUEST_READS, PATH_DOM_ROOT, w->domid);
-    nodes_put(&n, "vm", PATH_VM_ROOT, uuid);
-    nodes_put(&n, "name", "%s", w->c->name);
-    nodes_put(&n, "domid", "%u", w->domid);
-    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
-        nodes_put(&n, dirs[i], "%s", "");
-    nodes_put(&n, "control/platform-feature-multiprocessor-suspend", "1");
-    nodes_put(&n, "control/platform-feature-xs_reset_watches", "1");
-    nodes_put(&n, "memory/static-max", "%llu", (unsigned long long)w->c->max_kb);
-    nodes_put(&n, "memory/target", "%llu", (unsigned long long)w->c->mem_kb);
-    nodes_put(&n, "memory/videoram", "0");
-    for (unsigned i = 0; i < w->c->max_vcpus; i++) {
-        char leaf[64];
-
-        snprintf(leaf, sizeof(leaf), "cpu/%u/availability", i);
-        nodes_put(&n, leaf, i < w->c->vcpus ? "online" : "offline");
+    if (w->arg->replaces != VANE_DOMID_ANY) {       /* the name moves in this transaction */
+        store_path_dom_name(path, sizeof(path), w->arg->replaces);
+        store_xs_remove(io, path);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(guest_owned); i++)
-        nodes_dir(&n, STORE_GUEST_OWNS, PATH_DOM_ROOT "/%s", w->domid, guest_owned[i]);
-    return n.rc;
+    if (leftover)
+        remove_leftover(io, w->domid);
+    write_machine(w, io, uuid);
+    write_home(w, io, uuid);
+    return 0;
 }
 
 /* ---- second transaction: rings and devices ---- */
 
-static int write_devices(struct vane *v, xs_transaction_t t, void *arg)
+static int write_devices(struct vane *v, struct store_io *io, void *arg)
 {
     struct work *w = arg;
-    struct nodes n = { .v = v, .t = t, .domid = w->domid };
-    int rc;
+    int rc = 0;
 
-    nodes_dir(&n, STORE_GUEST_READS, PATH_DOM("store"), w->domid);
-    nodes_put(&n, "port", "%u", w->store_port);
-    nodes_put(&n, "ring-ref", "%llu", (unsigned long long)w->store_mfn);
-    rc = n.rc;
-    if (rc >= 0)
-        rc = console_store(v, t, w->domid, w->arg->console, w->console_port, w->console_mfn);
+    store_put_dom_store_port(io, w->domid, w->store_port);
+    store_put_dom_store_ring_ref(io, w->domid, w->store_mfn);
+    console_store(io, w->domid, w->arg->console, w->console_port, w->console_mfn);
     for (unsigned i = 0; i < w->c->n_disks && rc >= 0; i++)
-        rc = vbd_store(v, t, w->domid, &w->vbds[i]);
+        rc = vbd_store(v, io, w->domid, &w->vbds[i]);
     for (unsigned i = 0; i < w->c->n_nics && rc >= 0; i++)
-        rc = vif_store(v, t, w->domid, &w->c->nics[i], &w->c->uuid);
+        rc = vif_store(v, io, w->domid, &w->c->nics[i], &w->c->uuid);
     return rc;
 }
 
@@ -316,13 +311,16 @@ static int destroy_replaced(struct work *w)
 {
     struct vane_dom old;
     struct vane *v = w->v;
+    int rc;
 
     if (w->arg->replaces == VANE_DOMID_ANY || vane_dom_get(v, w->arg->replaces, &old) < 0)
         return 0;
     /* same UUID, so the same mark: it is ours already. Its /vm node is now the new domain's. */
     dev_remove_all(v, old.domid);
-    store_remove(v, XBT_NULL, PATH_DOM_ROOT, old.domid);
-    store_remove(v, XBT_NULL, PATH_LIBXL_ROOT, old.domid);
+    remove_leftover(vane_store(v), old.domid);
+    rc = store_result(v, vane_store(v));
+    if (rc < 0)
+        return rc;
     if (xc_domain_destroy(v->xc, old.domid) < 0 && errno != ESRCH)
         return vane_fail(v, -errno, NULL, "the hypervisor does not destroy domain %u: %s", old.domid,
                          strerror(errno));

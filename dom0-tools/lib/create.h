@@ -11,6 +11,7 @@
 #define VANE_CREATE_H
 
 #include "../config/config.h"
+#include "store.h"
 #include "vane.h"
 
 #define VANE_RUN_DIR "/run/vane"
@@ -45,6 +46,13 @@ struct vane_create {
 
 /* On failure nothing is left of the domain. Reads cfg->has_uuid; makes up a UUID otherwise. */
 int vane_create(struct vane *v, struct vane_config *cfg, struct vane_create *arg) MUST_CHECK;
+
+/*
+ * -EEXIST when a domain has the name, other than @self and @other: ask in the transaction that claims
+ * it. *@has_home: whether there are nodes of a domain @self.
+ */
+int vane_name_is_free(struct vane *v, struct store_io *io, const char *name, uint32_t self,
+                      uint32_t other, bool *has_home) MUST_CHECK;
 
 /* Destroy at once, with its devices, nodes and record. Repeating it after a failure is safe. */
 int vane_destroy(struct vane *v, const struct vane_dom *d) MUST_CHECK;

@@ -14,8 +14,6 @@
 #include "create.h"
 #include "handle.h"
 #include "journal.h"
-#include "paths.h"
-#include "store.h"
 
 /* Another domain is the same machine: its successor, or its copy in a migration within the host. */
 static bool uuid_is_shared(struct vane *v, const struct vane_dom *d)
@@ -35,16 +33,18 @@ static bool uuid_is_shared(struct vane *v, const struct vane_dom *d)
 
 static int remove_nodes(struct vane *v, const struct vane_dom *d)
 {
-    char uuid[VANE_UUID_LEN];
-    int rc;
+    struct store_io *io = vane_store(v);
+    char uuid[VANE_UUID_LEN], path[STORE_PATH_MAX];
 
     vane_uuid_format(uuid, &d->uuid);
-    rc = uuid_is_shared(v, d) ? 0 : store_remove(v, XBT_NULL, PATH_VM_ROOT, uuid);
-    if (rc == 0)
-        rc = store_remove(v, XBT_NULL, PATH_DOM_ROOT, d->domid);
-    if (rc == 0)
-        rc = store_remove(v, XBT_NULL, PATH_LIBXL_ROOT, d->domid);
-    return rc;
+    store_path_vm(path, sizeof(path), uuid);
+    if (!uuid_is_shared(v, d))
+        store_xs_remove(io, path);
+    store_path_libxl(path, sizeof(path), d->domid);
+    store_xs_remove(io, path);
+    store_path_dom(path, sizeof(path), d->domid);
+    store_xs_remove(io, path);                  /* last: create.c looks there for what was left */
+    return store_result(v, io);
 }
 
 int vane_destroy_marked(struct vane *v, const struct vane_dom *d)

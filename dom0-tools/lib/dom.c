@@ -14,16 +14,14 @@
 #include <xenctrl.h>
 #include <xen/sched.h>
 
+#include "create.h"
 #include "handle.h"
-#include "paths.h"
 #include "store.h"
 
 #define LIST_STEP 128
 
 static void fill(struct vane *v, const xc_domaininfo_t *i, struct vane_dom *d)
 {
-    char *name = NULL;
-
     memset(d, 0, sizeof(*d));
     d->domid = i->domain;
     memcpy(d->uuid.b, i->handle, sizeof(d->uuid.b));
@@ -42,10 +40,8 @@ static void fill(struct vane *v, const xc_domaininfo_t *i, struct vane_dom *d)
     d->running = i->flags & XEN_DOMINF_running;
     d->shutdown_reason = d->shutdown
         ? (int)((i->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask) : -1;
-    if (vane_xs(v))
-        name = store_read(v, XBT_NULL, PATH_DOM("name"), d->domid);
-    snprintf(d->name, sizeof(d->name), "%s", name ? name : "(null)");
-    free(name);
+    if (store_get_dom_name(vane_store(v), d->domid, d->name, sizeof(d->name)) < 0)
+        snprintf(d->name, sizeof(d->name), "(null)");
 }
 
 int vane_dom_list(struct vane *v, struct vane_dom **out)
@@ -121,6 +117,31 @@ int vane_dom_find(struct vane *v, const char *who, struct vane_dom *out)
         return vane_fail(v, -ESRCH, "`vane list` shows the domains there are",
                          "%s is an invalid domain identifier", who);
     return 0;
+}
+
+int vane_name_is_free(struct vane *v, struct store_io *io, const char *name, uint32_t self,
+                      uint32_t other, bool *has_home)
+{
+    char path[STORE_PATH_MAX], taken[256];
+    unsigned n;
+    char **doms;
+    int rc = 0;
+
+    store_path_doms(path, sizeof(path));
+    doms = store_xs_list(io, path, &n);
+    *has_home = false;
+    for (unsigned i = 0; i < n && rc == 0; i++) {
+        uint32_t id = (uint32_t)strtoul(doms[i], NULL, 10);
+
+        if (id == self)
+            *has_home = true;
+        else if (id != other && store_get_dom_name(io, id, taken, sizeof(taken)) >= 0 &&
+                 strcmp(taken, name) == 0)
+            rc = vane_fail(v, -EEXIST, "choose another name, or destroy that one first",
+                           "domain %s exists already, with id %u", name, id);
+    }
+    free(doms);
+    return rc;
 }
 
 const char *vane_shutdown_name(int reason)

@@ -8,6 +8,7 @@
 #include <xenforeignmemory.h>
 #include <xenstore.h>
 
+#include "../store/store_xs.h"
 #include "vane.h"
 
 /* libxenctrl logs through an object of this shape; ours keeps the last complaint as the cause. */
@@ -24,6 +25,7 @@ struct vane {
     char xc_said[256];
     xc_interface *xc;
     struct xs_handle *xs;
+    struct store_io io;             /* over xs; vane_store() keeps them together */
     xenforeignmemory_handle *fmem;
 };
 

@@ -13,7 +13,7 @@
 #include "create.h"
 #include "handle.h"
 #include "life.h"
-#include "paths.h"
+#include "../store/watch.h"
 #include "store.h"
 
 #define ACK_MS 10000
@@ -36,35 +36,40 @@ int vane_unpause(struct vane *v, uint32_t domid)
 
 struct ack {
     uint32_t domid;
-    const char *what;
+    enum store_shutdown what;
 };
 
 static int taken(struct vane *v, void *arg)
 {
     const struct ack *a = arg;
-    char *s = store_read(v, XBT_NULL, PATH_DOM("control/shutdown"), a->domid);
-    int same = s && strcmp(s, a->what) == 0;
+    enum store_shutdown now;
 
-    free(s);
-    return !same;
+    return store_get_dom_control_shutdown(vane_store(v), a->domid, &now) != 0 || now != a->what;
 }
 
 int vane_ask(struct vane *v, const struct vane_dom *d, const char *what)
 {
-    struct ack a = { d->domid, what };
-    char path[128];
+    struct store_io *io = vane_store(v);
+    struct ack a = { .domid = d->domid };
+    char path[STORE_PATH_MAX];
+    uint64_t word;
     int rc;
 
     if (d->domid == 0)
         return vane_fail(v, -EINVAL, "use shutdown(8) in Dom0", "Domain-0 is not asked to %s", what);
     if (d->shutdown || d->dying)
         return vane_fail(v, -EINVAL, "`vane destroy` removes it", "domain %s is down already", d->name);
-    snprintf(path, sizeof(path), PATH_DOM("control/shutdown"), d->domid);
-    rc = store_write(v, XBT_NULL, path, what);
+    if (store_value_uint(STORE_TYPE_SHUTDOWN, what, strlen(what), &word))
+        return vane_fail(v, -EINVAL, NULL, "a domain cannot be asked to %s", what);
+    a.what = (enum store_shutdown)word;
+    store_path_dom_control_shutdown(path, sizeof(path), d->domid);
+    store_put_dom_control_shutdown(io, d->domid, a.what);
+    rc = store_result(v, io);
     if (rc == 0)
         rc = store_wait(v, path, ACK_MS, taken, &a);
     if (rc == -ETIMEDOUT) {
-        store_remove(v, XBT_NULL, PATH_DOM("control/shutdown"), d->domid);
+        store_clear_dom_control_shutdown(io, d->domid);
+        io->rc = 0;
         return vane_fail(v, rc, "is it booted? `vane destroy` stops it at once",
                          "domain %s does not answer the request to %s", d->name, what);
     }
@@ -81,7 +86,7 @@ static int is_down(struct vane *v, void *arg)
 
 int vane_wait_down(struct vane *v, uint32_t domid, int timeout_ms)
 {
-    int rc = store_wait(v, "@releaseDomain", timeout_ms, is_down, &domid);
+    int rc = store_wait(v, WATCH_DOMAIN_GONE, timeout_ms, is_down, &domid);
 
     if (rc == -ETIMEDOUT)
         vane_fail(v, rc, NULL, "domain %u is still up", domid);
@@ -93,30 +98,20 @@ struct rename_arg {
     const char *name;
 };
 
-static int do_rename(struct vane *v, xs_transaction_t t, void *arg)
+static int do_rename(struct vane *v, struct store_io *io, void *arg)
 {
     const struct rename_arg *r = arg;
-    char path[128], uuid[VANE_UUID_LEN];
-    unsigned n;
-    char **doms = store_list(v, t, &n, PATH_DOMS);
-    int rc = 0;
+    char uuid[VANE_UUID_LEN];
+    bool home;
+    int rc = vane_name_is_free(v, io, r->name, r->d->domid, VANE_DOMID_ANY, &home);
 
-    for (unsigned i = 0; i < n && rc == 0; i++) {
-        uint32_t id = (uint32_t)strtoul(doms[i], NULL, 10);
-        char *name = store_read(v, t, PATH_DOM("name"), id);
-
-        if (id != r->d->domid && name && strcmp(name, r->name) == 0)
-            rc = vane_fail(v, -EEXIST, NULL, "domain %s exists already, with id %u", r->name, id);
-        free(name);
-    }
-    free(doms);
     if (rc < 0)
         return rc;
-    snprintf(path, sizeof(path), PATH_DOM("name"), r->d->domid);
-    rc = store_write(v, t, path, r->name);
+    store_put_dom_name(io, r->d->domid, r->name);
     vane_uuid_format(uuid, &r->d->uuid);
-    snprintf(path, sizeof(path), PATH_VM("name"), uuid);
-    return rc < 0 || r->d->domid == 0 ? rc : store_write(v, t, path, r->name);
+    if (r->d->domid != 0)
+        store_put_vm_name(io, uuid, r->name);
+    return 0;
 }
 
 int vane_rename(struct vane *v, const struct vane_dom *d, const char *name)
@@ -136,7 +131,7 @@ int vane_rename(struct vane *v, const struct vane_dom *d, const char *name)
 
 int vane_mem_max(struct vane *v, const struct vane_dom *d, uint64_t kb)
 {
-    char path[128];
+    struct store_io *io = vane_store(v);
     int rc;
 
     if (kb < 4096)
@@ -144,8 +139,8 @@ int vane_mem_max(struct vane *v, const struct vane_dom *d, uint64_t kb)
     if (kb < d->mem_kb)
         return vane_fail(v, -EINVAL, "shrink it with mem-set first", "domain %s has %llu MiB", d->name,
                          (unsigned long long)(d->mem_kb / 1024));
-    snprintf(path, sizeof(path), PATH_DOM("memory/static-max"), d->domid);
-    rc = store_writef(v, XBT_NULL, path, "%llu", (unsigned long long)kb);
+    store_put_dom_memory_static_max(io, d->domid, kb);
+    rc = store_result(v, io);
     if (rc < 0)
         return rc;
     if (xc_domain_setmaxmem(v->xc, d->domid, kb + SLACK_KB) < 0)
@@ -155,19 +150,20 @@ int vane_mem_max(struct vane *v, const struct vane_dom *d, uint64_t kb)
 
 int vane_mem_set(struct vane *v, const struct vane_dom *d, uint64_t kb)
 {
-    unsigned long max = store_read_u(v, XBT_NULL, 0, PATH_DOM("memory/static-max"), d->domid);
-    char path[128];
+    struct store_io *io = vane_store(v);
+    uint64_t max = 0;
 
+    store_get_dom_memory_static_max(io, d->domid, &max);
     if (kb < 4096)
         return vane_fail(v, -EINVAL, NULL, "less than 4 MiB makes no sense");
     if (max && kb > max)
         return vane_fail(v, -EINVAL, "raise it with mem-max first",
-                         "%llu MiB are more than the domain's maximum of %lu MiB",
-                         (unsigned long long)(kb / 1024), max / 1024);
+                         "%llu MiB are more than the domain's maximum of %llu MiB",
+                         (unsigned long long)(kb / 1024), (unsigned long long)(max / 1024));
     if (xc_domain_setmaxmem(v->xc, d->domid, kb + SLACK_KB) < 0)
         return fail(v, "set the memory limit of", d->domid);
-    snprintf(path, sizeof(path), PATH_DOM("memory/target"), d->domid);
-    return store_writef(v, XBT_NULL, path, "%llu", (unsigned long long)kb);
+    store_put_dom_memory_target(io, d->domid, kb);
+    return store_result(v, io);
 }
 
 struct vcpu_arg {
@@ -175,18 +171,15 @@ struct vcpu_arg {
     unsigned n;
 };
 
-static int write_vcpus(struct vane *v, xs_transaction_t t, void *arg)
+static int write_vcpus(struct vane *v, struct store_io *io, void *arg)
 {
     const struct vcpu_arg *a = arg;
-    int rc = 0;
 
-    for (unsigned i = 0; i <= a->d->vcpu_max_id && rc == 0; i++) {
-        char path[128];
-
-        snprintf(path, sizeof(path), PATH_DOM("cpu/%u/availability"), a->d->domid, i);
-        rc = store_write(v, t, path, i < a->n ? "online" : "offline");
-    }
-    return rc;
+    (void)v;
+    for (unsigned i = 0; i <= a->d->vcpu_max_id; i++)
+        store_put_dom_cpu_availability(io, a->d->domid, i,
+                                       i < a->n ? STORE_AVAIL_ONLINE : STORE_AVAIL_OFFLINE);
+    return 0;
 }
 
 int vane_vcpu_set(struct vane *v, const struct vane_dom *d, unsigned n)
@@ -201,8 +194,9 @@ int vane_vcpu_set(struct vane *v, const struct vane_dom *d, unsigned n)
 
 int vane_sysrq(struct vane *v, const struct vane_dom *d, char key)
 {
-    char path[128];
+    struct store_io *io = vane_store(v);
+    char keys[2] = { key, '\0' };
 
-    snprintf(path, sizeof(path), PATH_DOM("control/sysrq"), d->domid);
-    return store_writef(v, XBT_NULL, path, "%c", key);
+    store_put_dom_control_sysrq(io, d->domid, keys);
+    return store_result(v, io);
 }

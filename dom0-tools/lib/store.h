@@ -1,45 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * store.h - XenStore, the few shapes the toolstack needs
+ * store.h - XenStore for the toolstack: the schema's typed functions on the handle's connection
  *
- * Paths are printf formats (paths.h). Functions that change something return 0 or -errno with the
- * error recorded. A transaction is a function that may be run again: store_transaction() calls it
- * until the commit meets no conflict, so it must have no effect outside the store.
+ * Everything that is read or written is named by store_schema.h (xenstore-schema/): store_get_*(io,
+ * ...), store_put_*(io, ...), and store_path_*() where a path itself is needed. No path is spelled
+ * out in dom0-tools; `make check-store-paths` looks for that.
+ *
+ * A series of puts is checked once: the first failure is remembered in io, and store_result() turns
+ * it into the handle's error. A transaction is a function that may be run again:
+ * store_transaction() calls it until the commit meets no conflict, so it must have no effect outside
+ * the store. It gets an io of that transaction; a put that failed keeps it from being committed.
+ *
+ * Permissions: a new node inherits its directory's, so a tree's root is given its own
+ * (STORE_PROTECT) before anything is put below it.
  */
 #ifndef VANE_STORE_H
 #define VANE_STORE_H
 
-#include <xenstore.h>
-
+#include "../store/store_xs.h"
 #include "vane.h"
 
-/* Who may see and change a node. Dom0 always may. */
-enum store_perm {
-    STORE_DOM0,             /* Dom0 alone */
-    STORE_GUEST_READS,      /* Dom0's, readable by the domain */
-    STORE_GUEST_OWNS,       /* the domain's, readable by Dom0 */
-};
+/* The transport outside of transactions. Never NULL: without a daemon each call fails, and
+ * store_result() says why. */
+struct store_io *vane_store(struct vane *v);
 
-/* malloc'ed value, or NULL (absent, or no store). */
-char *store_read(struct vane *v, xs_transaction_t t, const char *path, ...) PRINTF(3, 4);
-/* The value as a number, or @otherwise when absent or not a number that fits. */
-unsigned long store_read_u(struct vane *v, xs_transaction_t t, unsigned long otherwise,
-                           const char *path, ...) PRINTF(4, 5);
-bool store_exists(struct vane *v, xs_transaction_t t, const char *path, ...) PRINTF(3, 4);
-/* Children of a node; free() the result. NULL with *n 0 when absent. */
-char **store_list(struct vane *v, xs_transaction_t t, unsigned *n, const char *path, ...)
-    PRINTF(4, 5);
+/* What has failed on @io since the last call: 0, or -errno with the error recorded. */
+int store_result(struct vane *v, struct store_io *io) MUST_CHECK;
 
-int store_write(struct vane *v, xs_transaction_t t, const char *path, const char *value) MUST_CHECK;
-int store_writef(struct vane *v, xs_transaction_t t, const char *path, const char *fmt, ...)
-    PRINTF(4, 5) MUST_CHECK;
-/* Write and set the permissions; @domid is the guest's. New children inherit from their parent. */
-int store_put(struct vane *v, xs_transaction_t t, enum store_perm perm, uint32_t domid,
-              const char *path, const char *value) MUST_CHECK;
-/* Absent is fine. */
-int store_remove(struct vane *v, xs_transaction_t t, const char *path, ...) PRINTF(3, 4);
+/* Give the node STORE_@id, whose placeholders are the rest, the schema's permissions for guest @domid
+ * (Dom0 serves all back ends). */
+#define STORE_PROTECT(io, id, domid, ...) \
+    store_xs_protect(io, STORE_##id, (const struct store_arg[]){ __VA_ARGS__ }, \
+                     ARRAY_SIZE(((const struct store_arg[]){ __VA_ARGS__ })), domid, 0)
 
-typedef int store_txn_fn(struct vane *v, xs_transaction_t t, void *arg);
+typedef int store_txn_fn(struct vane *v, struct store_io *io, void *arg);
+/* @body returns 0, or -errno recorded, and then nothing was changed. */
 int store_transaction(struct vane *v, store_txn_fn *body, void *arg) MUST_CHECK;
 
 /*

@@ -8,8 +8,7 @@ VANE_STORE_LIB    := $(B)/lib/libvane-store.a
 VANE_STORE_LIBS   := -lxenstore
 VANE_STORE_SRC    := $(wildcard $(VANE_STORE_DIR)/*.c)
 VANE_STORE_OBJ    := $(VANE_STORE_SRC:%.c=$(B)/%.o)
-VANE_STORE_TESTS  := $(B)/unit/store_tree_test $(B)/unit/store_live_test $(B)/unit/store_on_test \
-                     $(B)/unit/store_paths_test
+VANE_STORE_TESTS  := $(B)/unit/store_tree_test $(B)/unit/store_live_test $(B)/unit/store_on_test
 VANE_STORE_HELP   := $(B)/unit/store_tool $(B)/unit/xenstored_host.so
 VANE_STORE_CFLAGS := $(STORE_CFLAGS) -I$(VANE_STORE_DIR)  -Itests/unit/store
 

@@ -4,6 +4,9 @@
  *
  * With it linked, every store_get_*, store_put_* and store_clear_* of "store_schema.h" works on a
  * struct store_io from store_xs(). Set .t to work inside a transaction.
+ *
+ * Puts need no check one by one: the first that fails is remembered in .rc and .failed until
+ * somebody clears .rc, and a transaction with a failed put is not committed.
  */
 #ifndef STORE_XS_H
 #define STORE_XS_H
@@ -13,9 +16,11 @@
 #include "store_schema.h"
 
 struct store_io {
-    struct xs_handle *xs;           /* the caller's; not closed here */
+    struct xs_handle *xs;           /* the caller's, not closed here; NULL: all is -ENOTCONN */
     xs_transaction_t t;             /* XBT_NULL: each operation by itself */
     unsigned long ops;              /* requests made so far, for the benches */
+    int rc;                         /* the first failure of a put, protect or remove: -errno */
+    char failed[STORE_PATH_MAX];    /* and its path */
 };
 
 static inline struct store_io store_xs(struct xs_handle *xs)
@@ -24,20 +29,32 @@ static inline struct store_io store_xs(struct xs_handle *xs)
 }
 
 /*
- * Give the node of @id the schema's permissions (it must exist). Nodes that the toolstack makes
- * below one with the right permissions inherit them, so this is for a tree's root and for nodes
- * whose list differs from their directory's. 0 or -errno.
+ * Give the node of @id the schema's permissions (it must exist). A new node inherits its
+ * directory's, so this is for a tree's root before the rest is written, and for nodes whose list
+ * differs from their directory's. 0 or -errno.
  */
 int store_xs_protect(struct store_io *io, unsigned id, const struct store_arg *args, size_t nargs,
                      uint32_t domid, uint32_t backid);
 
-/* Remove the node and all below; absent is fine. 0 or -errno. */
-int store_xs_remove(struct store_io *io, unsigned id, const struct store_arg *args, size_t nargs);
+/* The same for the node at @path, whatever it is: the permissions that the schema gives to @like. */
+int store_xs_protect_like(struct store_io *io, const char *path, unsigned like, uint32_t domid,
+                          uint32_t backid);
+
+/* Remove the node at @path and all below; absent is fine. 0 or -errno. */
+int store_xs_remove(struct store_io *io, const char *path);
+
+/* Is there a node at @path? */
+bool store_xs_exists(struct store_io *io, const char *path);
+
+/* Names of the nodes in the directory @path; free() the result. NULL with *n 0 when absent. */
+char **store_xs_list(struct store_io *io, const char *path, unsigned *n);
 
 /*
  * Run @body inside a transaction until its commit meets no conflict; it must have no other effect
- * than through io. Returns what body returned (non-zero: nothing was committed), or -errno.
+ * than through io. Nothing is committed when body returns non-zero (returned here too) or a put of
+ * it failed (io->rc, returned). Else 0 or -errno; -EAGAIN after STORE_XS_TRIES conflicts in a row.
  */
+#define STORE_XS_TRIES 100
 int store_xs_transaction(struct store_io *io, int (*body)(struct store_io *io, void *arg),
                          void *arg);
 

@@ -15,13 +15,17 @@
 
 #include <xenstore.h>
 
+/* What fires when a domain ended, and when one became known: names for watching, no nodes. */
+#define WATCH_DOMAIN_GONE "@releaseDomain"
+#define WATCH_DOMAIN_NEW  "@introduceDomain"
+
 struct watcher;
 
 /* NULL with errno set when there is no daemon. */
 struct watcher *watcher_open(void);
 void watcher_close(struct watcher *w);
 
-/* Watch @path (absolute, @introduceDomain or @releaseDomain); @token comes with each event. */
+/* Watch @path (absolute, or WATCH_DOMAIN_*); @token comes with each event. */
 int watcher_add(struct watcher *w, const char *path, const char *token);
 
 /*

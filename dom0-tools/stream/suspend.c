@@ -15,6 +15,7 @@
 #include "../lib/handle.h"
 #include "../lib/life.h"
 #include "../lib/store.h"
+#include "../store/watch.h"
 #include "save.h"
 #include "stream.h"
 
@@ -40,7 +41,7 @@ int guest_suspend(struct vane *v, const struct vane_dom *d)
 
     if (rc < 0)
         return rc;
-    rc = store_wait(v, "@releaseDomain", SUSPEND_MS, is_suspended, &arg);
+    rc = store_wait(v, WATCH_DOMAIN_GONE, SUSPEND_MS, is_suspended, &arg);
     if (rc == -ETIMEDOUT)
         return vane_fail(v, rc, "is its kernel up to it? look at its console",
                          "domain %s did not suspend within %d s", d->name, SUSPEND_MS / 1000);

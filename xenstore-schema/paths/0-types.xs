@@ -49,13 +49,14 @@ type hotplug    enum connected error empty
 type dmversion  enum qemu_xen qemu_xen_traditional none
 type action     enum destroy restart rename-restart preserve coredump-destroy coredump-restart soft-reset
 type phase      enum building paused running suspending saving migrating incoming shutdown dying
+type devkind     enum vbd vif console qdisk pci vfb vkbd vtpm vusb qusb 9pfs vdispl vuart pvcalls vsnd vinput virtio_disk vscsi
 type migrole    enum source target
 type migphase   enum prepare copy stop commit done abort
 
 # Text. Sizes in bytes, without a terminator. XENSTORE_PAYLOAD_MAX (4096) bounds any value and the
 # daemon's default quota stops a node at 2048 bytes.
 type text       str 0 2048
-type name       str 1 128
+type name       str 1 255
 type label      str 0 255
 type file       str 1 1024
 type optfile    str 0 1024

@@ -30,12 +30,12 @@ DOM/control/feature-suspend  = bool? guest tool        nD     must create "The g
 DOM/control/feature-s3       = bool? guest tool        nD     may  create "The guest honours ACPI S3 (HVM)."
 DOM/control/feature-s4       = bool? guest tool        nD     may  create "The guest honours ACPI S4 (HVM)."
 DOM/control/feature-balloon  = bool? guest tool        nD     may  create "The guest has a balloon driver."
-DOM/control/platform-feature-multiprocessor-suspend = bool tool guest n0,rD must create "Every virtual CPU's state survives a suspend."
-DOM/control/platform-feature-xs_reset_watches = bool tool guest n0,rD must create "The daemon knows XS_RESET_WATCHES."
+DOM/control/platform-feature-multiprocessor-suspend = bool tool guest n0,rD may  create "Every virtual CPU's state survives a suspend."
+DOM/control/platform-feature-xs_reset_watches = bool tool guest n0,rD may  create "The daemon knows XS_RESET_WATCHES."
 
-DOM/device           = none     tool       guest       n0,rD  must create "Front ends: device/KIND/DEVID."
-DOM/device/suspend   = none     tool       guest       n0,rD  must create "The suspend event channel."
-DOM/device/suspend/event-channel = optport guest tool  nD     must create "Port to notify instead of control/shutdown; Linux leaves it empty."
+DOM/device           = none     tool       guest       n0,rD  may  create "Front ends: device/KIND/DEVID."
+DOM/device/suspend   = none     tool       guest       n0,rD  may  create "The suspend event channel."
+DOM/device/suspend/event-channel = optport guest tool  nD     may  create "Port to notify instead of control/shutdown; Linux leaves it empty. Absent: the guest cannot ask for one."
 
 DOM/data             = none     guest,tool guest,tool  nD     must create "Free for the guest's own programs."
 DOM/data/**          = any      guest,tool guest,tool  nD     may  run    "Whatever the guest likes."

@@ -8,11 +8,12 @@ base LIBXL     /libxl/<domid>
 base LIBXL_VBD /libxl/<domid>/device/vbd/<devid>
 base LIBXL_VIF /libxl/<domid>/device/vif/<devid>
 base LIBXL_CON /libxl/<domid>/device/console/<devid>
+base LIBXL_DEV /libxl/<domid>/device/<kind:devkind>/<devid>
 
 LIBXL                     = none    tool tool n0 must create "Toolstack truth of a domain."
 LIBXL/type                = domtype tool tool n0 must create "Kind of domain."
 LIBXL/dm-version          = dmversion tool tool n0 may create "Device model; qemu_xen even where there is none."
-LIBXL/device              = none    tool tool n0 must create "Device truth: the same keys as below backend/, as they were when it was attached."
+LIBXL/device              = none    tool tool n0 may  attach "Device truth: the same keys as below backend/, as they were when it was attached."
 LIBXL/device/vbd          = none    tool tool n0 may  attach "Block devices."
 LIBXL_VBD                 = none    tool tool n0 may  attach "A block device."
 LIBXL_VBD/frontend        = @VBD_FE tool tool n0 must attach "Path of the front end."
@@ -59,3 +60,9 @@ LIBXL_CON/state           = state   tool tool n0 may  attach "As it was when att
 LIBXL_CON/protocol        = conproto tool tool n0 may attach "As in the back end."
 LIBXL_CON/name            = name    tool tool n0 may  attach "As in the back end."
 LIBXL_CON/connection      = label   tool tool n0 may  attach "As in the back end."
+LIBXL/device/<kind:devkind>       = none    tool tool n0 may  attach "Devices of a kind."
+LIBXL_DEV                 = none    tool tool n0 may  attach "A device."
+LIBXL_DEV/frontend        = path    tool tool n0 must attach "Path of the front end."
+LIBXL_DEV/backend         = path    tool tool n0 must attach "Path of the back end."
+LIBXL_DEV/script          = script  tool tool n0 may  attach "Hotplug script that set it up, and must take it down."
+LIBXL_DEV/**              = any     tool tool n0 may  attach "As in the back end."

@@ -15,6 +15,7 @@ struct store_io {
     char path[256], value[2048];
     size_t len;
     bool full;
+    int failed;                     /* what store_io_failed was told last */
 };
 
 static struct store_io node, *const rt_io = &node;
@@ -35,6 +36,13 @@ int store_io_write(struct store_io *io, const char *path, const char *v, size_t 
     io->len = len;
     io->full = true;
     return 0;
+}
+
+int store_io_failed(struct store_io *io, const char *path, int rc)
+{
+    (void)path;
+    io->failed = rc;
+    return rc;
 }
 
 static void rt_ok(int rc)
@@ -153,6 +161,50 @@ static void test_self_is_relative(void)
     CU_ASSERT_EQUAL(store_path_libxl_type(b, sizeof(b), STORE_SELF), -STORE_EINVAL);
 }
 
+/* A kind with patterns of its own is built through the general ones and found under its own. */
+static void test_devices_of_any_kind(void)
+{
+    char b[STORE_PATH_MAX];
+
+    CU_ASSERT_EQUAL(store_path_dev_fe_state(b, sizeof(b), 5, "vbd", 51712), 38);
+    CU_ASSERT_STRING_EQUAL(b, "/local/domain/5/device/vbd/51712/state");
+    CU_ASSERT_EQUAL(match(b), STORE_VBD_FE_STATE);
+    CU_ASSERT_EQUAL(match("/local/domain/5/device/pci/0/state"), STORE_DEV_FE_STATE);
+    CU_ASSERT_EQUAL(match("/local/domain/5/device/pci/0/x/y"), STORE_DEV_FE_REST);
+    CU_ASSERT_EQUAL(match("/local/domain/5/device/vbd/0/x"), -STORE_ENOENT);
+    CU_ASSERT_EQUAL(match("/local/domain/5/device/toaster/0"), -STORE_ENOENT);
+    CU_ASSERT_EQUAL(store_path_dev_fe(b, sizeof(b), 5, "toaster", 0), -STORE_EINVAL);
+}
+
+static void test_paths_below_a_given_directory(void)
+{
+    static const char be[] = "/local/domain/0/backend/qdisk/5/51712";
+    char b[STORE_PATH_MAX];
+
+    CU_ASSERT_EQUAL(store_below(b, sizeof(b), be, STORE_VBD_BE_SECTORS), (int)strlen(b));
+    CU_ASSERT_STRING_EQUAL(b, "/local/domain/0/backend/qdisk/5/51712/sectors");
+    CU_ASSERT_EQUAL(store_below(b, strlen(be) + 8, be, STORE_VBD_BE_SECTORS), -STORE_ENAMETOOLONG);
+    CU_ASSERT_EQUAL(b[0], '\0');
+    CU_ASSERT_EQUAL(store_below(b, sizeof(b), be, STORE_VBD_BE), -STORE_EINVAL);
+    CU_ASSERT_EQUAL(store_below(b, sizeof(b), be, STORE_DEV_BE_REST), -STORE_EINVAL);
+    CU_ASSERT_EQUAL(store_below(b, sizeof(b), be, STORE_ID_COUNT), -STORE_EINVAL);
+}
+
+/* Whatever keeps a put from happening, the transport hears of it. */
+static void test_failed_puts_are_told(void)
+{
+    node.failed = 0;
+    CU_ASSERT_EQUAL(store_put_dom_name(rt_io, 3, ""), -STORE_ERANGE);
+    CU_ASSERT_EQUAL(node.failed, -STORE_ERANGE);
+    CU_ASSERT_EQUAL(store_put_dom_name(rt_io, 40000, "x"), -STORE_EINVAL);
+    CU_ASSERT_EQUAL(node.failed, -STORE_EINVAL);
+    CU_ASSERT_EQUAL(store_put_vif_fe_mtu(rt_io, 3, 0, 12), -STORE_ERANGE);
+    CU_ASSERT_EQUAL(node.failed, -STORE_ERANGE);
+    node.failed = 0;
+    rt_ok(store_put_dom_name(rt_io, 3, "x"));
+    CU_ASSERT_EQUAL(node.failed, 0);
+}
+
 static void test_arguments_cannot_leave_their_segment(void)
 {
     static const char *const bad[] = { "", "a/b", "..", "a b", "a\nb", "\xc3\xa9" };
@@ -245,6 +297,9 @@ int main(void)
     CU_add_test(s, "every path and value, there and back", rt_all);
     CU_add_test(s, "hostile paths match nothing", test_hostile_paths);
     CU_add_test(s, "STORE_SELF builds relative paths", test_self_is_relative);
+    CU_add_test(s, "devices of any kind", test_devices_of_any_kind);
+    CU_add_test(s, "paths below a given directory", test_paths_below_a_given_directory);
+    CU_add_test(s, "failed puts are told", test_failed_puts_are_told);
     CU_add_test(s, "arguments stay inside their segment", test_arguments_cannot_leave_their_segment);
     CU_add_test(s, "values keep their types", test_values);
     CU_add_test(s, "permissions come from the schema", test_permissions);
