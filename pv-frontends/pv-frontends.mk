@@ -7,7 +7,8 @@ FRONTS_OUT := build/pv-frontends
 FRONTS_DIRS := runtime ring xenbus blkfront netfront console
 FRONTS_C := $(foreach d,$(FRONTS_DIRS),$(wildcard $(FRONTS)/$(d)/*.c))
 FRONTS_S := $(foreach d,$(FRONTS_DIRS),$(wildcard $(FRONTS)/$(d)/*.S))
-FRONTS_O := $(patsubst %.c,build/%.o,$(FRONTS_C)) $(patsubst %.S,build/%.S.o,$(FRONTS_S))
+FRONTS_O := $(patsubst %.c,build/%.o,$(FRONTS_C)) $(patsubst %.S,build/%.S.o,$(FRONTS_S)) \
+            $(patsubst %.c,$(FRONTS_OUT)/%.o,$(STORE_SRC))
 FRONTS_LIB := $(FRONTS_OUT)/libruntime.a
 
 GUEST_WARN := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wcast-qual -Wconversion -Wmissing-prototypes \
@@ -15,11 +16,15 @@ GUEST_WARN := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wcast-qual -Wconvers
 # No red zone and no vector registers: traps are bounced onto the interrupted stack, at any instruction.
 GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-builtin -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
                 -mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
-                -fno-strict-aliasing -MMD -MP $(GUEST_WARN) $(foreach d,$(FRONTS_DIRS),-I$(FRONTS)/$(d))
+                -fno-strict-aliasing -MMD -MP $(GUEST_WARN) $(foreach d,$(FRONTS_DIRS),-I$(FRONTS)/$(d)) $(STORE_CFLAGS)
 GUEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
                  -Wl,-T,$(FRONTS)/runtime/runtime.lds
 
-build/$(FRONTS)/%.o: $(FRONTS)/%.c
+build/$(FRONTS)/%.o: $(FRONTS)/%.c | $(STORE_GEN)
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -c $< -o $@
+
+$(FRONTS_OUT)/%.o: %.c | $(STORE_GEN)
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -c $< -o $@
 
@@ -41,9 +46,9 @@ ALL_TARGETS += $(FRONTS_LIB)
 # ---- the same modules on the host, against a peer that may lie
 
 FRONTS_HOST_C := $(foreach d,ring xenbus blkfront netfront console,$(wildcard $(FRONTS)/$(d)/*.c)) \
-                 tests/unit/pv-frontends/peer.c
+                 $(STORE_SRC) tests/unit/pv-frontends/peer.c
 FRONTS_HOST_FLAGS := $(HOST_CFLAGS) -Wno-conversion -Wno-format-truncation -Wno-unknown-warning-option -fno-strict-aliasing -MMD -MP -Itests/unit/pv-frontends \
-                     $(foreach d,ring xenbus blkfront netfront console,-I$(FRONTS)/$(d))
+                     $(foreach d,ring xenbus blkfront netfront console,-I$(FRONTS)/$(d)) $(STORE_CFLAGS)
 FRONTS_HOST_O := $(patsubst %.c,$(B)/pv-frontends/host/%.o,$(FRONTS_HOST_C))
 FRONTS_FUZZ_O := $(patsubst %.c,$(B)/pv-frontends/fuzz/%.o,$(FRONTS_HOST_C))
 FRONTS_UNIT := $(patsubst tests/unit/pv-frontends/%.c,$(B)/unit/pv-frontends/%,$(wildcard tests/unit/pv-frontends/*_test.c))
@@ -51,11 +56,11 @@ FRONTS_FUZZ := $(patsubst tests/fuzz/pv-frontends/%.c,$(B)/fuzz/pv-frontends/%,$
 UNIT_TESTS += $(FRONTS_UNIT)
 FUZZ_TARGETS += $(FRONTS_FUZZ)
 
-$(B)/pv-frontends/host/%.o: %.c
+$(B)/pv-frontends/host/%.o: %.c | $(STORE_GEN)
 	@mkdir -p $(@D)
 	$(CC) $(FRONTS_HOST_FLAGS) $(SANITIZE) -c $< -o $@
 
-$(B)/pv-frontends/fuzz/%.o: %.c
+$(B)/pv-frontends/fuzz/%.o: %.c | $(STORE_GEN)
 	@mkdir -p $(@D)
 	$(CLANG) $(FRONTS_HOST_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -c $< -o $@
 

@@ -53,3 +53,10 @@ check-store-docs: $(B)/gen/xenstore.md
 
 # What Dom0's tools build on the schema; its library must be known before dom0-tools.mk is read.
 include dom0-tools/store/store.mk
+
+# Paths are the schema's to spell: no string of the tools or the front ends begins like one.
+STORE_SPELLED := "(/local/|/vm/|/libxl|/vane/|/tool/|device/|backend/|control/|console/|memory/|cpu/|error/)
+CHECK_TARGETS += check-store-paths
+.PHONY: check-store-paths
+check-store-paths:
+	@! grep -nE '$(STORE_SPELLED)' $(wildcard dom0-tools/*/*.[ch] pv-frontends/*/*.[ch])

@@ -129,9 +129,12 @@ static void print_finding(const struct lint_finding *f, bool json)
 
 static int find_domain(const char *verb, struct tree_node *root, const char *who, int *domid)
 {
-    struct tree_node *n = tree_find(root, "/local/domain");
+    char doms[STORE_PATH_MAX];
+    struct tree_node *n;
     uint64_t id;
 
+    store_path_doms(doms, sizeof(doms));
+    n = tree_find(root, doms);
     for (n = n ? n->child : NULL; n; n = n->next) {
         const struct tree_node *c = n->child;
 

@@ -35,30 +35,49 @@ static void index_doms(struct lint *l, const char *dir, size_t offset)
     }
 }
 
+/* The pattern that the first @n segments of a path follow: its id, or negative. */
+static int match_head(const char *path, unsigned n, struct store_arg *args)
+{
+    size_t len = 0;
+
+    while (n-- && path[len])
+        len += 1 + strcspn(path + len + 1, "/");
+    return store_match(path, len, args);
+}
+
 /* twin of a /vm node: the home of the domain that names it. */
 static void index_vms(struct lint *l)
 {
-    struct tree_node *vms = at(l, "/vm");
+    char path[STORE_PATH_MAX];
+    struct tree_node *vms;
 
+    store_path_vms(path, sizeof(path));
+    vms = at(l, path);
     for (struct tree_node *n = vms ? vms->child : NULL; n; n = n->next)
         n->twin = NULL;
     for (size_t d = 0; vms && d < DOMS; d++) {
         struct tree_node *v = l->doms[d].home ? lint_child(l->doms[d].home, "vm") : NULL;
-        struct tree_node *vm = v && !strncmp(v->value, "/vm/", 4) ? at(l, v->value) : NULL;
+        struct tree_node *vm = v && !store_match_id(STORE_VM, v->value, v->len, NULL)
+                             ? at(l, v->value) : NULL;
 
-        if (vm && vm->parent == vms)
+        if (vm)
             vm->twin = l->doms[d].home;
     }
 }
 
 void lint_rules_start(struct lint *l)
 {
+    char path[STORE_PATH_MAX];
+
     l->doms = calloc(DOMS, sizeof(*l->doms));
     if (!l->doms)
         return;
-    index_doms(l, "/local/domain", offsetof(struct lint_dom, home));
-    index_doms(l, "/libxl", offsetof(struct lint_dom, libxl));
-    index_doms(l, "/vane/domain", offsetof(struct lint_dom, vane));
+    store_path_doms(path, sizeof(path));
+    index_doms(l, path, offsetof(struct lint_dom, home));
+    store_path_libxls(path, sizeof(path));
+    index_doms(l, path, offsetof(struct lint_dom, libxl));
+    store_path_vane_domain(path, sizeof(path));
+    index_doms(l, path, offsetof(struct lint_dom, vane));
     index_vms(l);
 }
 
@@ -83,13 +102,12 @@ int lint_subject(const struct lint *l, const struct tree_node *n, int id)
 
     if (id >= 0 && store_paths[id].arg_dom >= 0)
         return (int)l->args[store_paths[id].arg_dom].n;
-    if (!strncmp(l->path, "/vm/", 4)) {
+    if (match_head(l->path, 2, args) == STORE_VM) {
         while (n->parent && n->parent->parent && n->parent->parent->parent)
             n = n->parent;
         return n->twin ? atoi(n->twin->name) : -1;
     }
-    if (id < 0 && !strncmp(l->path, "/local/domain/", 14) &&
-        store_match(l->path, 14 + strcspn(l->path + 14, "/"), args) == STORE_DOM)
+    if (id < 0 && match_head(l->path, 3, args) == STORE_DOM)
         return (int)args[0].n;
     return -1;
 }
@@ -249,11 +267,13 @@ void lint_rules(struct lint *l, struct tree_node *n, int id)
     case STORE_VBD_FE:
     case STORE_VIF_FE:
     case STORE_CON_FE:
+    case STORE_DEV_FE:
         check_front(l, n);
         break;
     case STORE_VBD_BE:
     case STORE_VIF_BE:
     case STORE_CON_BE:
+    case STORE_DEV_BE:
         check_back(l, n, store_paths[id].arg_dom);
         break;
     default:
@@ -296,8 +316,11 @@ static void check_unique(struct lint *l, const char *key)
 /* A /vm node that no domain names. */
 static void check_vms(struct lint *l)
 {
-    struct tree_node *vms = at(l, "/vm");
+    char path[STORE_PATH_MAX];
+    struct tree_node *vms;
 
+    store_path_vms(path, sizeof(path));
+    vms = at(l, path);
     for (struct tree_node *n = vms ? vms->child : NULL; n; n = n->next) {
         if (n->twin)
             continue;

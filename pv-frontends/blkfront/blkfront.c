@@ -116,41 +116,36 @@ static int make_queue(struct blkfront *b, struct blk_queue *q, unsigned pages)
 }
 
 /* The keys of one queue, at the device's top when there is only one. */
-static unsigned queue_keys(const struct blkfront *b, unsigned i, char names[2][XS_TEXT], struct xenbus_key *keys)
+static unsigned queue_keys(const struct blkfront *b, unsigned i, struct xenbus_key *keys)
 {
-    char prefix[32] = "";
+    bool many = b->nr_queues > 1;
 
-    if (b->nr_queues > 1) {
-        memcpy(prefix, "queue-", 6);
-        xs_print_number(prefix + 6, i);
-    }
-    if (!xs_join(names[0], XS_TEXT, prefix, "ring-ref") || !xs_join(names[1], XS_TEXT, prefix, "event-channel"))
-        return 0;
-    keys[0] = (struct xenbus_key){ names[0], NULL, b->queues[i].ring_ref };
-    keys[1] = (struct xenbus_key){ names[1], NULL, b->queues[i].port };
+    keys[0] = (struct xenbus_key){ many ? STORE_VBD_FE_QUEUE_RING_REF : STORE_VBD_FE_RING_REF,
+                                   b->queues[i].ring_ref, i };
+    keys[1] = (struct xenbus_key){ many ? STORE_VBD_FE_QUEUE_EVENT_CHANNEL : STORE_VBD_FE_EVENT_CHANNEL,
+                                   b->queues[i].port, i };
     return 2;
 }
 
 static int publish(struct blkfront *b)
 {
-    char names[BLK_QUEUES][2][XS_TEXT];
     struct xenbus_key keys[2 * BLK_QUEUES + 3];
     unsigned n = 0;
 
-    keys[n++] = (struct xenbus_key){ "protocol", "x86_64-abi", 0 };
-    keys[n++] = (struct xenbus_key){ "feature-persistent", NULL, 1 };
+    keys[n++] = (struct xenbus_key){ STORE_VBD_FE_PROTOCOL, STORE_PROTOCOL_X86_64_ABI, 0 };
+    keys[n++] = (struct xenbus_key){ STORE_VBD_FE_FEATURE_PERSISTENT, 1, 0 };
     if (b->nr_queues > 1)
-        keys[n++] = (struct xenbus_key){ "multi-queue-num-queues", NULL, b->nr_queues };
+        keys[n++] = (struct xenbus_key){ STORE_VBD_FE_MULTI_QUEUE_NUM_QUEUES, b->nr_queues, 0 };
     for (unsigned i = 0; i < b->nr_queues; i++)
-        n += queue_keys(b, i, names[i], keys + n);
+        n += queue_keys(b, i, keys + n);
     return xenbus_connect(&b->bus, keys, n, XenbusStateInitialised);
 }
 
 /* What the back end offers before we connect. */
 static void negotiate(struct blkfront *b, unsigned queues, unsigned pages)
 {
-    uint64_t most = xenbus_back_number(&b->bus, "multi-queue-max-queues", 1, 1024);
-    uint64_t indirect = xenbus_back_number(&b->bus, "feature-max-indirect-segments", 0, 1U << 20);
+    uint64_t most = xenbus_back_number(&b->bus, STORE_VBD_BE_MULTI_QUEUE_MAX_QUEUES, 1, 1024);
+    uint64_t indirect = xenbus_back_number(&b->bus, STORE_VBD_BE_FEATURE_MAX_INDIRECT_SEGMENTS, 0, 1U << 20);
 
     b->nr_queues = queues < 1 ? 1 : queues > BLK_QUEUES ? BLK_QUEUES : queues;
     if (b->nr_queues > most)
@@ -159,19 +154,19 @@ static void negotiate(struct blkfront *b, unsigned queues, unsigned pages)
     b->indirect = indirect > BLKIF_MAX_SEGMENTS_PER_REQUEST;
     if (b->max_segments > BLKIF_MAX_SEGMENTS_PER_REQUEST && b->max_segments > indirect)
         b->max_segments = b->indirect ? (unsigned)indirect : BLKIF_MAX_SEGMENTS_PER_REQUEST;
-    b->persistent = xenbus_back_number(&b->bus, "feature-persistent", 0, 1) == 1;
+    b->persistent = xenbus_back_number(&b->bus, STORE_VBD_BE_FEATURE_PERSISTENT, 0, 1) == 1;
 }
 
 static int read_geometry(struct blkfront *b)
 {
-    uint64_t info = xenbus_back_number(&b->bus, "info", 0, UINT32_MAX);
+    uint64_t info = xenbus_back_number(&b->bus, STORE_VBD_BE_INFO, 0, UINT32_MAX);
 
     /* "sectors" counts units of 512 bytes whatever sector-size says. */
-    b->sectors = xenbus_back_number(&b->bus, "sectors", 0, UINT64_MAX / BLK_SECTOR);
-    b->sector_size = (uint32_t)xenbus_back_number(&b->bus, "sector-size", BLK_SECTOR, 65536);
+    b->sectors = xenbus_back_number(&b->bus, STORE_VBD_BE_SECTORS, 0, UINT64_MAX / BLK_SECTOR);
+    b->sector_size = (uint32_t)xenbus_back_number(&b->bus, STORE_VBD_BE_SECTOR_SIZE, BLK_SECTOR, 65536);
     b->read_only = (info & VDISK_READONLY) != 0;
-    b->flush = xenbus_back_number(&b->bus, "feature-flush-cache", 0, 1) == 1;
-    b->discard = xenbus_back_number(&b->bus, "feature-discard", 0, 1) == 1;
+    b->flush = xenbus_back_number(&b->bus, STORE_VBD_BE_FEATURE_FLUSH_CACHE, 0, 1) == 1;
+    b->discard = xenbus_back_number(&b->bus, STORE_VBD_BE_FEATURE_DISCARD, 0, 1) == 1;
     if (b->sector_size < BLK_SECTOR || (b->sector_size & (b->sector_size - 1)) != 0 || b->sectors == 0)
         return -XEN_EINVAL;
     return 0;

@@ -133,68 +133,47 @@ static int make_queue(struct netfront *n, struct net_queue *q, unsigned slots)
     return 0;
 }
 
-static unsigned queue_keys(const struct netfront *n, unsigned i, char names[3][XS_TEXT], struct xenbus_key *keys)
+static unsigned queue_keys(const struct netfront *n, unsigned i, struct xenbus_key *keys)
 {
     const struct net_queue *q = &n->queues[i];
-    char prefix[32] = "";
+    bool many = n->nr_queues > 1;
 
-    if (n->nr_queues > 1) {
-        memcpy(prefix, "queue-", 6);
-        xs_print_number(prefix + 6, i);
-    }
-    if (!xs_join(names[0], XS_TEXT, prefix, "tx-ring-ref") || !xs_join(names[1], XS_TEXT, prefix, "rx-ring-ref") ||
-        !xs_join(names[2], XS_TEXT, prefix, "event-channel"))
-        return 0;
-    keys[0] = (struct xenbus_key){ names[0], NULL, q->tx_ref };
-    keys[1] = (struct xenbus_key){ names[1], NULL, q->rx_ref };
-    keys[2] = (struct xenbus_key){ names[2], NULL, q->port };
+    keys[0] = (struct xenbus_key){ many ? STORE_VIF_FE_QUEUE_TX_RING_REF : STORE_VIF_FE_TX_RING_REF, q->tx_ref, i };
+    keys[1] = (struct xenbus_key){ many ? STORE_VIF_FE_QUEUE_RX_RING_REF : STORE_VIF_FE_RX_RING_REF, q->rx_ref, i };
+    keys[2] = (struct xenbus_key){ many ? STORE_VIF_FE_QUEUE_EVENT_CHANNEL : STORE_VIF_FE_EVENT_CHANNEL, q->port, i };
     return 3;
 }
 
 static int publish(struct netfront *n)
 {
-    char names[NET_QUEUES][3][XS_TEXT];
     struct xenbus_key keys[3 * NET_QUEUES + 8];
     unsigned k = 0;
 
-    keys[k++] = (struct xenbus_key){ "request-rx-copy", NULL, 1 };
-    keys[k++] = (struct xenbus_key){ "feature-rx-notify", NULL, 1 };
-    keys[k++] = (struct xenbus_key){ "feature-sg", NULL, 1 };
-    keys[k++] = (struct xenbus_key){ "feature-no-csum-offload", NULL, 0 };
+    keys[k++] = (struct xenbus_key){ STORE_VIF_FE_REQUEST_RX_COPY, 1, 0 };
+    keys[k++] = (struct xenbus_key){ STORE_VIF_FE_FEATURE_RX_NOTIFY, 1, 0 };
+    keys[k++] = (struct xenbus_key){ STORE_VIF_FE_FEATURE_SG, 1, 0 };
+    keys[k++] = (struct xenbus_key){ STORE_VIF_FE_FEATURE_NO_CSUM_OFFLOAD, 0, 0 };
     if (n->nr_queues > 1)
-        keys[k++] = (struct xenbus_key){ "multi-queue-num-queues", NULL, n->nr_queues };
+        keys[k++] = (struct xenbus_key){ STORE_VIF_FE_MULTI_QUEUE_NUM_QUEUES, n->nr_queues, 0 };
     for (unsigned i = 0; i < n->nr_queues; i++)
-        k += queue_keys(n, i, names[i], keys + k);
+        k += queue_keys(n, i, keys + k);
     return xenbus_connect(&n->bus, keys, k, XenbusStateConnected);
 }
 
-static int hex_digit(char c)
+static uint8_t hex_digit(char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 32;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return (uint8_t)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
 }
 
 static int read_mac(struct netfront *n)
 {
-    char path[XS_TEXT], text[32];
-    int len;
+    struct store_io io = { n->bus.xs, 0 };
+    char text[18];                      /* the schema's type mac: six pairs of hex digits, colons between */
+    int rc = store_get_vif_fe_mac(&io, STORE_SELF, n->bus.id, text, sizeof(text));
 
-    if (!xs_join(path, sizeof(path), n->bus.front, "mac"))
-        return -XEN_ENOSPC;
-    len = xs_read(n->bus.xs, 0, path, text, sizeof(text));
-    if (len < 0)
-        return len;
-    for (unsigned i = 0; i < 6; i++) {
-        int hi = i * 3 + 1U < (unsigned)len ? hex_digit(text[i * 3]) : -1;
-        int lo = hi >= 0 ? hex_digit(text[i * 3 + 1]) : -1;
-
-        if (lo < 0 || (i < 5 && text[i * 3 + 2] != ':'))
-            return -XEN_EINVAL;
-        n->mac[i] = (uint8_t)(hi << 4 | lo);
-    }
-    return 0;
+    for (unsigned i = 0; rc > 0 && i < 6; i++)
+        n->mac[i] = (uint8_t)(hex_digit(text[i * 3]) << 4 | hex_digit(text[i * 3 + 1]));
+    return rc < 0 ? rc : 0;
 }
 
 int netfront_open(struct netfront *n, struct xs *xs, struct pv_grants *grants, unsigned id, unsigned queues,
@@ -210,13 +189,13 @@ int netfront_open(struct netfront *n, struct xs *xs, struct pv_grants *grants, u
         rc = read_mac(n);
     if (rc != 0)
         return rc;
-    most = xenbus_back_number(&n->bus, "multi-queue-max-queues", 1, 1024);
+    most = xenbus_back_number(&n->bus, STORE_VIF_BE_MULTI_QUEUE_MAX_QUEUES, 1, 1024);
     n->nr_queues = queues < 1 ? 1 : queues > NET_QUEUES ? NET_QUEUES : queues;
     if (n->nr_queues > most)
         n->nr_queues = most < 1 ? 1 : (unsigned)most;
-    n->sg = xenbus_back_number(&n->bus, "feature-sg", 0, 1) == 1;
-    n->gso4 = xenbus_back_number(&n->bus, "feature-gso-tcpv4", 0, 1) == 1;
-    n->gso6 = xenbus_back_number(&n->bus, "feature-gso-tcpv6", 0, 1) == 1;
+    n->sg = xenbus_back_number(&n->bus, STORE_VIF_BE_FEATURE_SG, 0, 1) == 1;
+    n->gso4 = xenbus_back_number(&n->bus, STORE_VIF_BE_FEATURE_GSO_TCPV4, 0, 1) == 1;
+    n->gso6 = xenbus_back_number(&n->bus, STORE_VIF_BE_FEATURE_GSO_TCPV6, 0, 1) == 1;
     n->queues = pv_pages_alloc(queue_pages(n));
     n->joined = pv_pages_alloc(JOINED_PAGES);
     if (n->queues == NULL || n->joined == NULL)

@@ -2,37 +2,42 @@
 /* The device state machine; owns the watch on the back end's state (token = the front's path). */
 #include "xenbus.h"
 
-static int write_number(struct xenbus_device *dev, uint32_t tx, const char *key, uint64_t value)
+static struct store_io io_of(const struct xenbus_device *dev, uint32_t tx)
 {
-    char path[XS_TEXT], text[24];
+    return (struct store_io){ dev->xs, tx };
+}
 
-    if (!xs_join(path, sizeof(path), dev->front, key))
-        return -XEN_ENOSPC;
-    xs_print_number(text, value);
-    return xs_write(dev->xs, tx, path, text);
+static int write_state(struct xenbus_device *dev, uint32_t tx, XenbusState state)
+{
+    struct store_io io = io_of(dev, tx);
+
+    return store_put_dev_fe_state(&io, STORE_SELF, dev->type, dev->id, (uint64_t)state);
 }
 
 static int write_key(struct xenbus_device *dev, uint32_t tx, const struct xenbus_key *key)
 {
-    char path[XS_TEXT];
+    const struct store_arg args[] = { store_n(STORE_SELF), store_n(dev->id), store_n(key->queue) };
+    struct store_io io = io_of(dev, tx);
 
-    if (key->text == NULL)
-        return write_number(dev, tx, key->path, key->number);
-    if (!xs_join(path, sizeof(path), dev->front, key->path))
-        return -XEN_ENOSPC;
-    return xs_write(dev->xs, tx, path, key->text);
+    return store_put_num(&io, key->id, args, store_paths[key->id].nargs, key->value);
 }
 
 XenbusState xenbus_back_state(struct xenbus_device *dev)
 {
-    return (XenbusState)xenbus_back_number(dev, "state", XenbusStateUnknown, XenbusStateReconfigured);
+    return (XenbusState)xenbus_back_number(dev, STORE_DEV_BE_STATE, XenbusStateUnknown, XenbusStateReconfigured);
 }
 
-uint64_t xenbus_back_number(struct xenbus_device *dev, const char *key, uint64_t otherwise, uint64_t max)
+uint64_t xenbus_back_number(struct xenbus_device *dev, enum store_id key, uint64_t otherwise, uint64_t max)
 {
+    char path[XS_TEXT], text[32];
     uint64_t value;
+    int len = store_below(path, sizeof(path), dev->back, key);
 
-    return xs_read_number(dev->xs, dev->back, key, &value) == 0 && value <= max ? value : otherwise;
+    if (len > 0)
+        len = xs_read(dev->xs, 0, path, text, sizeof(text));
+    if (len <= 0 || store_value_uint(store_paths[key].type, text, (size_t)len, &value) || value > max)
+        return otherwise;
+    return value;
 }
 
 /* Wait until the back end is in a state of @mask; closing while we wait for something else is final. */
@@ -60,28 +65,26 @@ static int wait_for_back(struct xenbus_device *dev, unsigned mask)
 
 int xenbus_open(struct xenbus_device *dev, struct xs *xs, const char *type, unsigned id)
 {
-    char number[24], base[XS_TEXT];
+    char state[XS_TEXT];
     uint64_t domid;
+    struct store_io io = { xs, 0 };
     int rc;
 
     memset(dev, 0, sizeof(*dev));
     dev->xs = xs;
-    xs_print_number(number, id);
-    if (!xs_join(base, sizeof(base), "device", type) || !xs_join(dev->front, sizeof(dev->front), base, number) ||
-        !xs_join(base, sizeof(base), dev->front, "backend"))
-        return -XEN_ENOSPC;
-    rc = xs_read(xs, 0, base, dev->back, sizeof(dev->back));
-    if (rc < 0)
+    dev->type = type;
+    dev->id = id;
+    rc = store_path_dev_fe(dev->front, sizeof(dev->front), STORE_SELF, type, id);
+    if (rc > 0)
+        rc = store_get_dev_fe_backend(&io, STORE_SELF, type, id, dev->back, sizeof(dev->back));
+    if (rc >= 0)
+        rc = store_get_dev_fe_backend_id(&io, STORE_SELF, type, id, &domid);
+    if (rc != 0)
         return rc;
-    rc = xs_read_number(xs, dev->front, "backend-id", &domid);
-    if (rc < 0)
-        return rc;
-    if (domid >= DOMID_FIRST_RESERVED)
-        return -XEN_EINVAL;
     dev->back_domid = (domid_t)domid;
-    if (!xs_join(base, sizeof(base), dev->back, "state"))
-        return -XEN_ENOSPC;
-    rc = xs_watch(xs, base, dev->front);
+    rc = store_below(state, sizeof(state), dev->back, STORE_DEV_BE_STATE);
+    if (rc > 0)
+        rc = xs_watch(xs, state, dev->front);
     if (rc < 0 && rc != -XEN_EEXIST)
         return rc;
     rc = xenbus_set_state(dev, XenbusStateInitialising);
@@ -92,7 +95,7 @@ int xenbus_open(struct xenbus_device *dev, struct xs *xs, const char *type, unsi
 
 int xenbus_set_state(struct xenbus_device *dev, XenbusState state)
 {
-    int rc = write_number(dev, 0, "state", (uint64_t)state);
+    int rc = write_state(dev, 0, state);
 
     if (rc == 0)
         dev->state = state;
@@ -112,7 +115,7 @@ int xenbus_connect(struct xenbus_device *dev, const struct xenbus_key *keys, uns
         for (unsigned i = 0; rc == 0 && i < n; i++)
             rc = write_key(dev, tx, &keys[i]);
         if (rc == 0)
-            rc = write_number(dev, tx, "state", (uint64_t)state);
+            rc = write_state(dev, tx, state);
         if (rc != 0) {
             xs_transaction_end(dev->xs, tx, false);
             return rc;
@@ -138,7 +141,7 @@ int xenbus_close(struct xenbus_device *dev)
     xenbus_set_state(dev, XenbusStateClosed);
     if (rc == 0)
         rc = wait_for_back(dev, 1U << XenbusStateClosed | 1U << XenbusStateUnknown | 1U << XenbusStateInitWait);
-    if (xs_join(path, sizeof(path), dev->back, "state"))
+    if (store_below(path, sizeof(path), dev->back, STORE_DEV_BE_STATE) > 0)
         xs_unwatch(dev->xs, path, dev->front);
     return rc;
 }

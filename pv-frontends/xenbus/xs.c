@@ -178,9 +178,9 @@ static int request(struct xs *xs, uint32_t type, uint32_t tx, const struct part 
     }
 }
 
-static int request_text(struct xs *xs, uint32_t type, uint32_t tx, const char *a, const char *b, bool b_ends)
+static int request_text(struct xs *xs, uint32_t type, uint32_t tx, const char *a, const char *b)
 {
-    struct part parts[2] = { { a, strlen(a) + 1 }, { b, b != NULL ? strlen(b) + b_ends : 0 } };
+    struct part parts[2] = { { a, strlen(a) + 1 }, { b, b != NULL ? strlen(b) + 1 : 0 } };
 
     return request(xs, type, tx, parts, b != NULL ? 2 : 1);
 }
@@ -197,32 +197,39 @@ static int copy_reply(struct xs *xs, int rc, char *buf, size_t size)
 
 int xs_read(struct xs *xs, uint32_t tx, const char *path, char *buf, size_t size)
 {
-    return copy_reply(xs, request_text(xs, XS_READ, tx, path, NULL, false), buf, size);
+    return copy_reply(xs, request_text(xs, XS_READ, tx, path, NULL), buf, size);
 }
 
 int xs_directory(struct xs *xs, uint32_t tx, const char *path, char *buf, size_t size)
 {
-    return copy_reply(xs, request_text(xs, XS_DIRECTORY, tx, path, NULL, false), buf, size);
+    return copy_reply(xs, request_text(xs, XS_DIRECTORY, tx, path, NULL), buf, size);
+}
+
+int xs_write_bytes(struct xs *xs, uint32_t tx, const char *path, const char *value, size_t len)
+{
+    struct part parts[2] = { { path, strlen(path) + 1 }, { value, len } };
+
+    return request(xs, XS_WRITE, tx, parts, 2);
 }
 
 int xs_write(struct xs *xs, uint32_t tx, const char *path, const char *value)
 {
-    return request_text(xs, XS_WRITE, tx, path, value, false);
+    return xs_write_bytes(xs, tx, path, value, strlen(value));
 }
 
 int xs_remove(struct xs *xs, uint32_t tx, const char *path)
 {
-    return request_text(xs, XS_RM, tx, path, NULL, false);
+    return request_text(xs, XS_RM, tx, path, NULL);
 }
 
 int xs_watch(struct xs *xs, const char *path, const char *token)
 {
-    return request_text(xs, XS_WATCH, 0, path, token, true);
+    return request_text(xs, XS_WATCH, 0, path, token);
 }
 
 int xs_unwatch(struct xs *xs, const char *path, const char *token)
 {
-    return request_text(xs, XS_UNWATCH, 0, path, token, true);
+    return request_text(xs, XS_UNWATCH, 0, path, token);
 }
 
 int xs_transaction_start(struct xs *xs, uint32_t *tx)
@@ -281,19 +288,6 @@ int xs_next_event(struct xs *xs, struct xs_event *out, uint64_t when)
     return 0;
 }
 
-bool xs_join(char *out, size_t size, const char *path, const char *name)
-{
-    size_t p = strlen(path), n = strlen(name);
-
-    if (p + n + 2 > size)
-        return false;
-    memcpy(out, path, p);
-    if (p > 0)
-        out[p++] = '/';
-    memcpy(out + p, name, n + 1);
-    return true;
-}
-
 bool xs_number(const char *text, uint64_t *out)
 {
     uint64_t value = 0;
@@ -307,31 +301,4 @@ bool xs_number(const char *text, uint64_t *out)
     }
     *out = value;
     return true;
-}
-
-int xs_read_number(struct xs *xs, const char *path, const char *name, uint64_t *out)
-{
-    char full[XS_TEXT], text[32];
-    int rc;
-
-    if (!xs_join(full, sizeof(full), path, name))
-        return -XEN_ENOSPC;
-    rc = xs_read(xs, 0, full, text, sizeof(text));
-    if (rc < 0)
-        return rc;
-    return xs_number(text, out) ? 0 : -XEN_EINVAL;
-}
-
-void xs_print_number(char out[24], uint64_t value)
-{
-    char digits[24];
-    unsigned at = sizeof(digits), n = 0;
-
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    while (at < sizeof(digits))
-        out[n++] = digits[at++];
-    out[n] = '\0';
 }

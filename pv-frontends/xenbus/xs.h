@@ -44,6 +44,7 @@ void xs_init(struct xs *xs, void *ring, evtchn_port_t port);
 /* Value to @buf, with a NUL behind it: its length, or -ENOSPC if @size is too small. */
 int xs_read(struct xs *xs, uint32_t tx, const char *path, char *buf, size_t size);
 int xs_write(struct xs *xs, uint32_t tx, const char *path, const char *value);
+int xs_write_bytes(struct xs *xs, uint32_t tx, const char *path, const char *value, size_t len);
 int xs_remove(struct xs *xs, uint32_t tx, const char *path);
 /* Children as NUL-separated names: the length of all. */
 int xs_directory(struct xs *xs, uint32_t tx, const char *path, char *buf, size_t size);
@@ -56,11 +57,7 @@ int xs_transaction_end(struct xs *xs, uint32_t tx, bool commit);
 int xs_next_event(struct xs *xs, struct xs_event *out, uint64_t when);
 bool xs_events_lost(struct xs *xs);
 
-/* @path/@name, or just @name when @path is "": false if it does not fit. */
-bool xs_join(char *out, size_t size, const char *path, const char *name);
 /* A decimal number that fills the text: false else. */
 bool xs_number(const char *text, uint64_t *out);
-int xs_read_number(struct xs *xs, const char *path, const char *name, uint64_t *out);
-void xs_print_number(char out[24], uint64_t value);
 
 #endif

@@ -322,7 +322,7 @@ static void test_disk_nonsense_from_the_store(void)
     struct blkfront b;
     begin();
     peer_put("device/vbd/51712/backend-id", "70000");
-    CU_ASSERT_EQUAL(blkfront_open(&b, &xs, &grants, 51712, 1, 2), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(blkfront_open(&b, &xs, &grants, 51712, 1, 2), -STORE_ERANGE);
     begin();
     CU_ASSERT_EQUAL(blkfront_open(&b, &xs, &grants, 1, 1, 2), -XEN_ENOENT);
 }
