@@ -40,6 +40,33 @@ def test_lint_is_clean_on_domains_of_xl(rig):
     life(rig, "xl")
 
 
+def requests(dom0, command):
+    """What @command asks of xenstored, by the daemon's own trace: requests on connections made meanwhile."""
+    control = "/usr/lib/xen-4.17/bin/xenstore-control"
+    dom0.check(f"rm -f /tmp/trace; {control} logfile /tmp/trace")
+    dom0.check(command, 180)
+    dom0.check(f"{control} logfile /dev/null")
+    # "CREATE connection CONN", "IN CONN DATE TIME TYPE (PAYLOAD)"; the last new connection is xenstore-control's
+    lines = [line.split() for line in dom0.check("grep -aE '^(CREATE connection|IN) ' /tmp/trace").splitlines()]
+    made = [words[2] for words in lines if words[0] == "CREATE" and words[1] == "connection"]
+    kinds = [words[4] for words in lines if words[0] == "IN" and words[1] in made and words[4] != "CONTROL"]
+    return len(kinds), {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+
+def test_create_and_destroy_ask_little_of_xenstored(rig):
+    """A create needs at most a third of the requests that xl's needs, a destroy at most half."""
+    dom0 = rig.boot_with_guests()
+    dom0.check(f"truncate -s 16M /tmp/disk; cat >/tmp/s.cfg <<'END'\n{CONFIG}END")
+    counts = {}
+    for tool in "xl", "vane":
+        create = requests(dom0, f"{tool} create -p /tmp/s.cfg")
+        destroy = requests(dom0, f"{tool} destroy s")
+        print(f"{tool}: create {create}, destroy {destroy}", flush=True)
+        counts[tool] = create[0], destroy[0]
+    for i, share in (0, 3), (1, 2):
+        assert 0 < counts["vane"][i] * share <= counts["xl"][i], f"requests of create and destroy: {counts}"
+
+
 def test_rule_follows_a_domain(rig):
     """A rule sees the front end connect and the domain go: once each."""
     dom0 = rig.boot_with_guests()
