@@ -35,6 +35,19 @@ DOMU_FILES += $(B)/bench/pvbench:/usr/bin/pvbench
 bench: $$(IMAGES) $(B)/paravane
 	tests/bench/bench.py $(addprefix --only ,$(BENCH))
 
+# ---- agents: what the rig runs inside Dom0 and inside guests (see each one's head)
+
+$(B)/agents/%: tests/agents/%.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE $(AGENT_FLAGS) -o $@ $< $(AGENT_LIBS)
+
+$(B)/agents/domwatch: AGENT_LIBS = -lxenctrl
+$(B)/agents/checker: AGENT_FLAGS = -static -pthread
+$(B)/agents/checker: AGENT_LIBS = -lz
+
+DOM0_FILES += $(B)/agents/rexec:/usr/bin/rexec $(B)/agents/domwatch:/usr/bin/domwatch
+DOMU_FILES += $(B)/agents/checker:/usr/bin/checker
+
 # ---- build/dom0.img
 
 DOMU_PARTS = $(foreach item,$(DOMU_FILES),$(firstword $(subst :, ,$(item))))

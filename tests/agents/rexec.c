@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rexec.c - run a command on another host of the rig over plain TCP, over a link that can fail
+ *
+ *   rexec HOST[:PORT] WORD...       run the words, joined, by the other host's shell
+ *   rexec --listen PORT [FILE]      serve; commands write their errors where the server does
+ *
+ * Takes the place of ssh in `vane migrate -s rexec DOMAIN HOST`: the words are joined and given to a shell,
+ * standard input and output are the connection. No authentication and no encryption: for the rig's
+ * own network only.
+ *
+ * If FILE exists when a connection comes, it is removed and says what shall happen to this one connection:
+ *
+ *   WHAT WAY AT ARG    when byte AT passes "to" the command or "from" it:
+ *
+ *   cut                both ends see the connection close; the byte does not arrive
+ *   hole               nothing passes any more, in either direction, and nobody is told
+ *   corrupt            bit ARG of that byte is flipped
+ *   delay              nothing passes for ARG milliseconds
+ *   duplicate          the next ARG bytes arrive twice
+ *
+ * When it happens the server prints "fault TIME WHAT WAY AT" (domwatch.c has the same clock).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEFAULT_PORT "7000"
+#define LINE_BYTES 4096
+#define CHUNK (1 << 16)
+
+static _Noreturn void fail(const char *what)
+{
+    fprintf(stderr, "rexec: %s: %s\n", what, strerror(errno));
+    exit(255);                              /* as ssh: the connection's fault, not the command's */
+}
+
+static int connected(const char *host, const char *port)
+{
+    struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *list;
+    int fd, rc = getaddrinfo(host, port, &hints, &list);
+
+    if (rc) {
+        fprintf(stderr, "rexec: %s: %s\n", host, gai_strerror(rc));
+        exit(255);
+    }
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, list->ai_addr, list->ai_addrlen) < 0)
+        fail(host);
+    freeaddrinfo(list);
+    return fd;
+}
+
+static int write_all(int fd, const char *p, size_t n)
+{
+    while (n) {
+        ssize_t w = write(fd, p, n);
+
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return -1;
+        p += w;
+        n -= (size_t)w;
+    }
+    return 0;
+}
+
+/* Move what is there; false at the end of the input or when the other side is gone. */
+static int forward(int from, int to)
+{
+    static char buf[CHUNK];
+    ssize_t n = splice(from, NULL, to, NULL, CHUNK, SPLICE_F_MOVE);
+
+    if (n < 0 && errno == EINVAL) {         /* neither is a pipe */
+        n = read(from, buf, sizeof(buf));
+        if (n > 0 && write_all(to, buf, (size_t)n) < 0)
+            return 0;
+    }
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+static int client(const char *where, char **words, int count)
+{
+    char line[LINE_BYTES] = "", *host = strdup(where), *port = host ? strchr(host, ':') : NULL;
+    struct pollfd p[2] = { { .fd = 0, .events = POLLIN }, { .events = POLLIN } };
+    size_t used = 0;
+    int fd;
+
+    for (int i = 0; i < count; i++) {
+        used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s", words[i], i + 1 < count ? " " : "\n");
+        if (used >= sizeof(line)) {
+            fprintf(stderr, "rexec: the command is too long\n");
+            return 255;
+        }
+    }
+    if (port)
+        *port++ = '\0';
+    fd = connected(host, port ? port : DEFAULT_PORT);
+    if (write_all(fd, line, used) < 0)
+        fail(host);
+    p[1].fd = fd;
+    for (;;) {
+        if (poll(p, 2, -1) < 0 && errno != EINTR)
+            fail("poll");
+        if (p[1].revents && !forward(fd, 1))
+            return 0;
+        if (p[0].revents && !forward(0, fd)) {
+            p[0].fd = -1;
+            shutdown(fd, SHUT_WR);
+        }
+    }
+}
+
+/* ---- the serving side ---- */
+
+struct fault {
+    char what[16], way[8];
+    uint64_t at;
+    unsigned arg;
+    int happened;
+};
+
+/* True once: whoever removes the file has the fault. */
+static int take_fault(const char *file, struct fault *f)
+{
+    FILE *in = file ? fopen(file, "r") : NULL;
+    int n;
+
+    if (!in)
+        return 0;
+    n = fscanf(in, "%15s %7s %" SCNu64 " %u", f->what, f->way, &f->at, &f->arg);
+    fclose(in);
+    return unlink(file) == 0 && n == 4;
+}
+
+static void announce(const struct fault *f)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    printf("fault %" PRIu64 " %s %s %" PRIu64 "\n", (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000,
+           f->what, f->way, f->at);
+    fflush(stdout);
+}
+
+/* @p is the byte of the fault, @n bytes are at hand. Returns 0 when the connection is lost. */
+static int strike(struct fault *f, char *p, size_t n, int to)
+{
+    struct timespec t = { f->arg / 1000, f->arg % 1000 * 1000000l };
+
+    f->happened = 1;
+    announce(f);
+    if (strcmp(f->what, "cut") == 0)
+        return 0;
+    if (strcmp(f->what, "hole") == 0)
+        for (;;)
+            pause();
+    if (strcmp(f->what, "corrupt") == 0)
+        *p = (char)(*p ^ 1 << f->arg % 8);
+    else if (strcmp(f->what, "delay") == 0)
+        nanosleep(&t, NULL);
+    else if (strcmp(f->what, "duplicate") == 0)
+        return write_all(to, p, n < f->arg ? n : f->arg) == 0;
+    return 1;
+}
+
+/* Move what is there past the fault; 0 at the end of the input or of the connection. */
+static int pass(int from, int to, const char *way, uint64_t *passed, struct fault *f)
+{
+    static char buf[CHUNK];
+    ssize_t n = read(from, buf, sizeof(buf));
+    size_t first, size;
+
+    if (n <= 0)
+        return n < 0 && errno == EINTR;
+    size = (size_t)n;
+    if (!f->happened && strcmp(way, f->way) == 0 && f->at < *passed + size) {
+        first = (size_t)(f->at - *passed);
+        if (write_all(to, buf, first) < 0 || !strike(f, buf + first, size - first, to) ||
+            write_all(to, buf + first, size - first) < 0)
+            return 0;
+    } else if (write_all(to, buf, size) < 0) {
+        return 0;
+    }
+    *passed += size;
+    return 1;
+}
+
+static _Noreturn void relay(int connection, int to, int from, struct fault *f)
+{
+    struct pollfd p[2] = { { .fd = connection, .events = POLLIN }, { .fd = from, .events = POLLIN } };
+    uint64_t passed[2] = { 0 };
+
+    while (poll(p, 2, -1) >= 0 || errno == EINTR) {
+        if (p[1].revents && !pass(from, connection, "from", &passed[1], f))
+            exit(0);
+        if (p[0].revents && !pass(connection, to, "to", &passed[0], f)) {
+            if (f->happened && strcmp(f->what, "cut") == 0)
+                exit(0);
+            p[0].fd = -1;
+            close(to);
+        }
+    }
+    exit(1);
+}
+
+/* Put a relay that will fail between the connection and the command, which goes on in this process. */
+static void insert_relay(int connection, struct fault *f)
+{
+    int in[2], out[2];
+    pid_t pid;
+
+    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+        fail("relay");
+    if (pid == 0) {
+        close(in[0]);
+        close(out[1]);
+        relay(connection, in[1], out[0], f);
+    }
+    if (dup2(in[0], 0) < 0 || dup2(out[1], 1) < 0)
+        fail("dup2");
+}
+
+/* In a process of its own: the first line is the command, the rest belongs to it. */
+static _Noreturn void serve(int fd, const char *fault_file)
+{
+    struct fault f = { .happened = 0 };
+    char line[LINE_BYTES];
+    size_t n = 0;
+
+    while (n < sizeof(line) && read(fd, line + n, 1) == 1 && line[n] != '\n')
+        n++;
+    if (n == sizeof(line) || n == 0 || line[n] != '\n')
+        exit(1);
+    line[n] = '\0';
+    if (take_fault(fault_file, &f))
+        insert_relay(fd, &f);
+    else if (dup2(fd, 0) < 0 || dup2(fd, 1) < 0)
+        fail("dup2");
+    signal(SIGPIPE, SIG_DFL);
+    signal(SIGCHLD, SIG_DFL);
+    execl("/bin/sh", "sh", "-c", line, (char *)NULL);
+    fail("/bin/sh");
+}
+
+static int daemon_loop(const char *port, const char *fault_file)
+{
+    struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *list;
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || getaddrinfo(NULL, port, &hints, &list) ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+        bind(fd, list->ai_addr, list->ai_addrlen) < 0 || listen(fd, 16) < 0)
+        fail("cannot listen");
+    signal(SIGCHLD, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    for (;;) {
+        int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+        pid_t pid = c < 0 ? -1 : fork();
+
+        if (pid == 0) {
+            setsid();
+            serve(c, fault_file);
+        }
+        if (c >= 0)
+            close(c);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if ((argc == 3 || argc == 4) && strcmp(argv[1], "--listen") == 0)
+        return daemon_loop(argv[2], argv[3]);
+    if (argc < 3) {
+        fprintf(stderr, "usage: rexec HOST[:PORT] WORD... | rexec --listen PORT [FILE]\n");
+        return 255;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    return client(argv[1], argv + 2, argc - 2);
+}

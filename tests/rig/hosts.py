@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two hosts, a network, a shared disk, and a guest under observation: what tests of migration stand on.
+
+         .------ cable -------.         10.1.0.0/24: migration, nothing else
+    host a                     host b
+         '------ switch ------'         10.0.2.0/24: hosts, their guests and the disk (switch.py)
+                   |
+               this host                10.0.2.2: heartbeats (witness.py) and the disk (nbd.py)
+
+Each host has an event channel past the network (a virtio port), so that what happens is seen also when the
+network is what is broken.
+"""
+import os
+import time
+import zlib
+import struct
+
+import qemu
+from nbd import NbdServer
+from switch import GATEWAY, Switch, cable
+from witness import DomWatch, Heart, Log, disk_order, heart_rules, one_runner
+
+CPU = "max,-smap,-smep,-la57"                   # live migration needs protection keys; see docs/caveats.md
+FAULT = "/tmp/fault"                             # see rexec.c
+BLOCK = 4096
+
+
+class Host:
+    """One of the hosts: its machine, its address, its event channel."""
+
+    def __init__(self, hosts, name, number, options):
+        self.hosts, self.name = hosts, name
+        self.address = f"10.1.0.{number}"           # where the other host finds it
+        self.options = options
+        self.number = number
+        self.cable = None
+        self.machine = self.watch = None
+
+    def start(self):
+        if self.machine:
+            self.machine.stop()
+            self.watch.close()
+        rig = self.hosts.rig
+        machine = rig.machine(**{
+            "cpu": CPU, "mem": "1G", "overlays": ["guests.img"], "name": f"host {self.name}",
+            "nics": [self.hosts.switch.nic(self.name, f"52:54:00:00:00:{10 + self.number:02x}"), self.cable],
+            "dom0_args": f"pvnet=10.0.2.{10 + self.number}/24,{GATEWAY}", **self.options})
+        self.events = os.path.join(machine.dir, "events")
+        machine.extra += ["-device", "virtio-serial-pci,disable-legacy=on,iommu_platform=on",
+                          "-chardev", f"socket,id=events,path={self.events},server=on,wait=off",
+                          "-device", "virtserialport,chardev=events,name=events"]
+        self.machine = machine.start()
+
+    def wait_ready(self, timeout=180):
+        m = self.machine
+        m.wait_ready(timeout)
+        self.watch = DomWatch(self.hosts.log, self.name, self.events)
+        m.check(f"ip addr add {self.address}/24 dev eth1; ip link set eth1 mtu 9000 up")
+        m.check("port=$(grep -lx events /sys/class/virtio-ports/*/name) && port=${port%/name} && "
+                f"{{ domwatch & rexec --listen 7000 {FAULT} & }} >/dev/${{port##*/}} 2>/tmp/agents.log")
+        if self.hosts.disk:
+            # -timeout: a host without its disk tells its guests so, it does not hang for ever.
+            m.check(f"modprobe nbd nbds_max=1 && nbd-client -N {self.name} {GATEWAY} {self.hosts.disk.port} /dev/nbd0 "
+                    "-timeout 30 >/dev/null", 60)
+
+    def plug(self, up=True):
+        """Plug the cable to the other host in, or pull it out at this end."""
+        self.machine.qmp("set_link", name="net1", up=up)
+
+    def free_pages(self):
+        return int(self.machine.check("domwatch --once").split("free ")[1].split()[1])
+
+    def domid(self, name):
+        status, text = self.machine.run(f"vane domid {name} 2>/dev/null")
+        return int(text.split()[-1]) if status == 0 else None
+
+
+class Hosts:
+    """Both, booted. @disk_mib: size of the disk they share (0: none)."""
+
+    def __init__(self, rig, disk_mib=4, timeout=180, **options):
+        self.rig = rig
+        self.log = Log()
+        self.begin = time.monotonic()
+        self.disk = None
+        if disk_mib:
+            self.disk_path = rig.file("shared-disk", disk_mib << 20)
+            self.disk = NbdServer(self.disk_path, self.log)
+            rig.servers.append(self.disk)
+        self.switch = Switch(["a", "b"], log=os.path.join(qemu.BUILD, "log", rig.hv, f"{rig.name}.switch.log"))
+        rig.machines.append(self.switch)
+        self.a, self.b = Host(self, "a", 1, options), Host(self, "b", 2, options)
+        self.a.cable, self.b.cable = cable(rig.dir, "ab", ("52:54:00:01:00:01", "52:54:00:01:00:02"))
+        self.switch.start()
+        for host in (self.a, self.b):
+            host.start()
+        for host in (self.a, self.b):
+            host.wait_ready(timeout)
+            rig.servers.append(host.watch)
+        self.free = {host.name: host.free_pages() for host in (self.a, self.b)}
+
+    def other(self, host):
+        return self.b if host is self.a else self.a
+
+    def guest(self, name="guest", **options):
+        return Guest(self, name, **options)
+
+    def nothing_leaked(self):
+        """The hosts are as they were before the first guest: no domain, no memory held."""
+        for host in (self.a, self.b):
+            if not host.machine:
+                continue
+            host.machine.check("i=0; while [ $(vane list | wc -l) != 2 ]; do [ $((i=i+1)) -lt 30 ] || exit 1; sleep 1; done", 60)
+            left = self.free[host.name] - host.free_pages()
+            assert abs(left) <= 16, f"host {host.name}: {left} frames are in nobody's hands"
+
+
+class Guest:
+    """A Debian-kernel guest with the checker in it, its heart heard here. It is on `host`."""
+
+    def __init__(self, hosts, name="guest", number=1, vcpus=1, memory=128, rate=200, mib=8, cold=8, beat=20, disk=True,
+                 disk_ms=50):
+        self.hosts, self.name, self.host = hosts, name, hosts.a
+        self.heart = Heart(hosts.log, name)
+        hosts.rig.servers.append(self.heart)
+        self.vcpus, self.memory, self.number = vcpus, memory, number
+        self.has_disk = disk and hosts.disk is not None
+        self.checker = (f"checker to={GATEWAY}:{self.heart.port} rate={rate} mib={mib} cold={cold} threads={vcpus} "
+                        f"beat={beat} disk_ms={disk_ms}" + (" disk=/dev/xvda" if self.has_disk else ""))
+
+    def config(self):
+        disk = "disk = ['phy:/dev/nbd0,xvda,w']\n" if self.has_disk else ""
+        return (f'name = "{self.name}"\ntype = "pv"\nkernel = "/guests/vmlinuz"\nramdisk = "/guests/domu.img"\n'
+                f'extra = "console=hvc0 pvnet=10.0.2.{20 + self.number}/24,{GATEWAY}"\n'
+                f'memory = {self.memory}\nvcpus = {self.vcpus}\non_crash = "preserve"\n{disk}'
+                f"vif = ['bridge=xenbr0,mac=00:16:3e:00:00:{self.number:02x}']\n")
+
+    def create(self):
+        m = self.host.machine
+        m.check(f"cat >/tmp/{self.name}.cfg <<'END'\n{self.config()}END")
+        m.check(f"vane create --wait /tmp/{self.name}.cfg", 180)
+        m.check(f"i=0; until grep -qs 'guest ready' /var/log/vane/{self.name}.console; do "
+                f"[ $((i=i+1)) -lt 120 ] || {{ tail /var/log/vane/{self.name}.console; exit 1; }}; sleep 1; done", 300)
+        self.type(f"{self.checker} &")
+        self.heart.wait(10, 60 * qemu.SCALE)
+        self.uuid = m.check("vane list -v | awk '$1 == \"" + self.name + "\" { print $7 }'").strip().replace("-", "")
+        return self
+
+    def type(self, text):
+        """A line on the guest's console."""
+        m = self.host.machine
+        tty = m.check(f"xenstore-read /local/domain/$(vane domid {self.name})/console/tty").strip()
+        m.check(f"printf '%s\\n' '{text}' >{tty}")
+
+    def migrate_command(self, target, options=""):
+        return f"vane migrate {options} -s rexec {self.name} {target.address}"
+
+    def migrate(self, options="", timeout=240):
+        """Move it to the other host; what the command printed. The command must succeed."""
+        target = self.hosts.other(self.host)
+        self.hosts.log("migrate", guest=self.name, source=self.host.name, target=target.name)
+        text = self.host.machine.check(self.migrate_command(target, options) + " 2>&1", timeout)
+        self.hosts.log("done", guest=self.name)
+        self.host = target
+        return text
+
+    def runs(self, timeout=5.0, count=3):
+        """It lives: heartbeats come (again) within @timeout seconds."""
+        self.heart.wait(count, timeout * qemu.SCALE)
+
+    def verdict(self, since=0.0, disk=True):
+        """All rules over what has been seen."""
+        broken = one_runner(self.hosts.log, self.uuid, since) + heart_rules(self.heart, since)
+        if self.has_disk and disk:
+            broken += disk_order(self.hosts.log, since) + self.disk_chain()
+        assert not broken, "\n".join(broken) + "\n" + self.hosts.log.text(self.hosts.begin)
+
+    def disk_chain(self):
+        """The image holds every block that the guest was told is safe, each linked to the one before."""
+        with open(self.hosts.disk_path, "rb") as f:
+            data = f.read()
+        room = len(data) // BLOCK
+        reported = max((e.block for e in self.heart.beats()), default=0)
+        blocks = {}
+        for at in range(0, len(data), BLOCK):
+            block = data[at:at + BLOCK]
+            magic, number, before, own = struct.unpack_from("<QQII", block)
+            if magic == 0x4b4f4c4256415250 and zlib.crc32(block[:20] + bytes(4) + block[24:]) == own:
+                blocks[number] = (before, own)
+        newest = max(blocks, default=0)
+        if newest < reported:
+            return [f"I7: block {reported} was acknowledged, the newest on the disk is {newest}"]
+        for number in range(max(1, newest - room + 1), newest):
+            if number not in blocks:
+                return [f"I7: block {number} of {newest} is missing or damaged on the disk"]
+            if number + 1 in blocks and blocks[number + 1][0] != blocks[number][1]:
+                return [f"I7: block {number + 1} does not follow block {number}"]
+        return []
+
+    def destroy(self):
+        self.host.machine.check(f"vane destroy {self.name}", 60)
