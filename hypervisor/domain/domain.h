@@ -52,6 +52,7 @@ struct vcpu {
     _Atomic uint32_t pause_flags;   /* VPF_* */
     _Atomic int32_t pause_count;    /* vcpu_pause() nests */
     bool initialised;               /* under d->lock: has a context */
+    _Atomic bool initialising;      /* some vCPU is giving it one (VCPUOP_initialise) */
 
     /*
      * Where the guest's vcpu_info is, in our mapping of it; never NULL once the vCPU exists: the legacy slot of
@@ -187,7 +188,7 @@ void domain_check_dead(struct domain *d);
 struct vcpu_guest_context;
 MUST_CHECK int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *ctx);
 void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *ctx);
-/* VCPUOP_initialise: as vcpu_set_context, but -EEXIST once there is a context. */
+/* VCPUOP_initialise: as vcpu_set_context, but -EEXIST once there is a context; -ERESTART also while another is at it. */
 MUST_CHECK int vcpu_initialise(struct vcpu *v, const struct vcpu_guest_context *ctx);
 /* SCHEDOP_watchdog: @arg is the guest's struct sched_watchdog. The timer's id, 0, or -errno. */
 long domain_watchdog_op(struct domain *d, gva_t arg);

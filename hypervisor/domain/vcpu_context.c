@@ -218,9 +218,15 @@ int vcpu_initialise(struct vcpu *v, const struct vcpu_guest_context *ctx)
 {
     if (!addresses_ok(ctx) || !sizes_ok(ctx))
         return -EINVAL;
-    if (is_initialised(v))
-        return -EEXIST;
-    return set_fresh(v, ctx);
+    /*
+     * One at a time. Were two vCPUs here at once, the slower would replace the root that the target already runs on
+     * (its CPU keeps the old one loaded without a reference), and the references of one of them would be lost.
+     */
+    if (atomic_exchange(&v->initialising, true))
+        return -ERESTART;
+    const int rc = is_initialised(v) ? -EEXIST : set_fresh(v, ctx);
+    atomic_store(&v->initialising, false);
+    return rc;
 }
 
 void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *ctx)

@@ -13,18 +13,14 @@
 #include "mm/page_type.h"
 #include "time/time.h"
 
-int vcpu_register_info(struct vcpu *self, struct vcpu *v, gfn_t frame, unsigned offset)
+/* d->lock held: @v is not registered yet, and does not come up meanwhile unless it is the caller. Takes the references. */
+static int move_info(struct vcpu *self, struct vcpu *v, mfn_t m, unsigned offset)
 {
-    struct domain *d = v->domain;
-    const mfn_t m = mfn(frame.n);
-
-    if (offset > PAGE_SIZE - sizeof(struct vcpu_info) || offset % _Alignof(struct vcpu_info))
-        return -ENXIO;
     if (!mfn_eq(v->info_mfn, MFN_INVALID))
         return -EINVAL;
     if (v != self && !(atomic_load(&v->pause_flags) & VPF_DOWN))
         return -EINVAL;
-    if (page_get_and_type(m, d, PGT_WRITABLE))
+    if (page_get_and_type(m, v->domain, PGT_WRITABLE))
         return -EINVAL;
 
     struct vcpu_info *new = (struct vcpu_info *)((char *)frame_ptr(m) + offset), *old = v->info;
@@ -36,6 +32,18 @@ int vcpu_register_info(struct vcpu *self, struct vcpu *v, gfn_t frame, unsigned 
     }
     v->info_mfn = m;
     __atomic_store_n(&v->info, new, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+int vcpu_register_info(struct vcpu *self, struct vcpu *v, gfn_t frame, unsigned offset)
+{
+    if (offset > PAGE_SIZE - sizeof(struct vcpu_info) || offset % _Alignof(struct vcpu_info))
+        return -ENXIO;
+    spin_lock(&v->domain->lock);        /* two vCPUs may ask for the same third: one registration, one set of references */
+    const int rc = move_info(self, v, mfn(frame.n), offset);
+    spin_unlock(&v->domain->lock);
+    if (rc)
+        return rc;
     evtchn_force_scan(v);       /* whatever arrived in the old place is found (abi-map pitfall 10) */
     time_publish(v);
     return 0;
