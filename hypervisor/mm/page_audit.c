@@ -55,7 +55,8 @@ static void count_frame(mfn_t m)
 
     if (ref & FRAME_F_ALLOCATED)
         count(m, false);
-    if (ref & FRAME_F_SHARED)
+    /* Our own hold on a shared page ends while its domain dies; who has it mapped may keep it longer. */
+    if ((ref & FRAME_F_SHARED) && !domain_is_dying(domain_by_id_unreferenced(frame_owner(f))))
         count(m, true);
     BUG_ON(w & PGT_BUSY);
     if (w & PGT_PINNED)
