@@ -108,6 +108,34 @@ check-locking:
 
 CHECK_TARGETS += check-locking
 
+# The hypercall fuzzer's twin: the grammar of the fuzzer guest drives the portable hypervisor through its hypercall table.
+TWIN_C := $(wildcard tests/fuzz/hypercall/*.c) $(filter-out %/main.c,$(wildcard tests/fuzz/hypervisor/twin/*.c))
+TWIN_MAIN := tests/fuzz/hypervisor/twin/main.c
+TWIN_CPP := -Itests/fuzz/hypercall -Itests/fuzz/hypervisor/twin
+$(HV_BUILD)/host/tests/fuzz/%.o $(HV_BUILD)/tsan/tests/fuzz/%.o $(HV_BUILD)/fuzz/tests/fuzz/%.o: HV_HOST_CFLAGS += $(TWIN_CPP)
+
+$(B)/fuzz/hypercall_twin: $(patsubst %.c,$(HV_BUILD)/host/%.o,$(TWIN_C) $(TWIN_MAIN)) $(HV_BUILD)/libhv_host.a
+	@mkdir -p $(@D)
+	$(CC) $(HV_SAN) -pthread -o $@ $^ $(HV_HOST_LIBS)
+
+# Repeatable on one thread, racing on two. The long run: make twin TWIN_CALLS=n TWIN_SEED=n (part of make fuzz).
+TWIN_CALLS ?= 100000000
+TWIN_SEED ?= 1
+.PHONY: check-twin twin
+check-twin: $(B)/fuzz/hypercall_twin
+	@$< seed=1 calls=300000 > $(B)/twin.txt && $< seed=1 calls=100000 threads >> $(B)/twin.txt || { tail -5 $(B)/twin.txt; exit 1; }
+
+twin: $(B)/fuzz/hypercall_twin
+	$< seed=$(TWIN_SEED) calls=$(TWIN_CALLS)
+	$< seed=$(TWIN_SEED) calls=$$(($(TWIN_CALLS) / 10)) threads
+
+CHECK_TARGETS += check-twin
+check: $(B)/fuzz/hypercall_twin
+
+$(B)/fuzz/hypervisor/hypercall_fuzz: $(patsubst %.c,$(HV_BUILD)/fuzz/%.o,$(TWIN_C))
+
+-include $(patsubst %.c,$(HV_BUILD)/host/%.d,$(TWIN_C) $(TWIN_MAIN)) $(patsubst %.c,$(HV_BUILD)/fuzz/%.d,$(TWIN_C))
+
 # libFuzzer targets: tests/fuzz/hypervisor/<name>_fuzz.c
 HV_FUZZ := $(patsubst tests/fuzz/hypervisor/%.c,$(B)/fuzz/hypervisor/%,$(wildcard tests/fuzz/hypervisor/*_fuzz.c))
 FUZZ_TARGETS += $(HV_FUZZ)
@@ -122,7 +150,7 @@ $(HV_BUILD)/libhv_fuzz.a: $(HV_FUZZ_OBJS)
 
 $(B)/fuzz/hypervisor/%: $(HV_BUILD)/fuzz/tests/fuzz/hypervisor/%.o $(HV_BUILD)/fuzz/tests/fakes/domain_fake.o $(HV_BUILD)/libhv_fuzz.a
 	@mkdir -p $(@D)
-	clang-14 -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(HV_HOST_LIBS)
+	clang-14 -fsanitize=fuzzer,address,undefined -pthread -o $@ $(filter %.o,$^) $(filter %.a,$^) $(HV_HOST_LIBS)
 
 .SECONDARY:
 -include $(HV_OBJS:.o=.d) $(HV_HOST_OBJS:.o=.d) $(HV_FUZZ_OBJS:.o=.d) $(HV_TSAN_OBJS:.o=.d) $(HV_BUILD)/gen/asm_offsets.d

@@ -100,8 +100,10 @@ check: all $(B)/paravane.iso $(UNIT_TESTS) $(FUZZ_TARGETS)
 	tests/rig/suite.py --hv paravane --jobs $(JOBS) --make $(CHECK_TARGETS) --unit $(UNIT_TESTS) \
 	    --fuzz $(FUZZ_TARGETS) --fuzz-seconds $(FUZZ_CHECK_SECONDS) --guests --system
 
+# Everything long: coverage-guided fuzzers, 10^8 hypercalls on the host build, 10^7 in guests.
 fuzz: $(FUZZ_TARGETS)
 	tests/rig/suite.py --fuzz $(FUZZ_TARGETS) --fuzz-seconds $(FUZZ_SECONDS)
+	$(MAKE) --no-print-directory twin guest-fuzz
 
 # The portable half of the hypervisor under its unit tests, in a build of its own.
 coverage:

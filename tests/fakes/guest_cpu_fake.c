@@ -27,11 +27,11 @@ void guest_inject_software_interrupt(struct vcpu *v, uint8_t vector) { guest_inj
 
 struct cpu_user_regs *vcpu_regs(struct vcpu *v) { return &v->cpu.regs; }
 
-static mfn_t ldt_window[16] = { [0 ... 15] = { ~0UL } };
+static mfn_t ldt_window[MAX_CPUS][16] = { [0 ... MAX_CPUS - 1] = { [0 ... 15] = { ~0UL } } };
 
 void window_load_gdt(struct vcpu *v) { (void)v; }
-void window_set_ldt_page(unsigned idx, mfn_t m) { ldt_window[idx] = m; }
-mfn_t window_ldt_page(unsigned idx) { return ldt_window[idx]; }
+void window_set_ldt_page(unsigned idx, mfn_t m) { ldt_window[fake_cpu][idx] = m; }
+mfn_t window_ldt_page(unsigned idx) { return ldt_window[fake_cpu][idx]; }
 void window_load_ldt(unsigned entries) { (void)entries; }
 
 /* One chunk of M2P at a frame the test chooses. */

@@ -10,7 +10,7 @@
 #include "machine.h"
 #include "mm/frame_alloc.h"
 
-static unsigned fail_in;
+static _Thread_local unsigned fail_in;
 long fake_heap_live;
 
 void fake_heap_fail_at(unsigned k) { fail_in = k; }

@@ -3,7 +3,7 @@
 #ifndef PARAVANE_HEAP_FAKE_H
 #define PARAVANE_HEAP_FAKE_H
 
-/* The @k-th allocation from now fails; 0: none. */
+/* The @k-th allocation of this thread from now fails; 0: none. */
 void fake_heap_fail_at(unsigned k);
 /* Is that failure still to come? */
 bool fake_heap_fail_pending(void);

@@ -111,9 +111,12 @@ void machine_flush_cache(cpumask_t cpus)
     fake_log.cache_flushes++;
 }
 
+mfn_t fake_root[MAX_CPUS];
+
 void machine_load_root(struct vcpu *v)
 {
-    (void)v;
+    if (v == current_vcpu)
+        fake_root[fake_cpu] = machine_current_root(v);
     fake_log.root_loads++;
     tlb_epoch_flushed(fake_cpu);
 }
@@ -140,7 +143,15 @@ cpumask_t machine_online_cpus(void) { return fake_online; }
 void machine_kick(unsigned cpu) { __atomic_fetch_add(&fake_log.kicks[cpu], 1, __ATOMIC_RELAXED); }
 unsigned long machine_irq_save(void) { return 0; }
 void machine_irq_restore(unsigned long flags) { (void)flags; }
-void machine_cpu_relax(void) { sched_yield(); }     /* a ticket lock waits for a thread that may not be running */
+void (*fake_on_relax)(void);
+
+void machine_cpu_relax(void)
+{
+    if (fake_on_relax)
+        fake_on_relax();
+    sched_yield();                                  /* a ticket lock waits for a thread that may not be running */
+}
+
 void fake_set_current(struct vcpu *v) { current_vcpu = v; }
 
 static _Thread_local unsigned preempt_in, preempt_every;

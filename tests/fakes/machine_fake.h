@@ -68,6 +68,10 @@ extern struct fake_log {
 
 /* Softirqs pending on each CPU, by bit; a test that plays the CPUs clears what it serves. */
 extern _Atomic uint32_t fake_softirq[MAX_CPUS];
+/* Called, if set, when a CPU spins: for a test that plays several CPUs on one thread. */
+extern void (*fake_on_relax)(void);
+/* What machine_load_root() loaded last on each CPU; a test that switches vCPUs writes it too. */
+extern mfn_t fake_root[MAX_CPUS];
 /* Called, if set, at the start of each machine_flush_tlb: to demand an order ("flushed before validated"). */
 extern void (*fake_on_flush)(cpumask_t cpus);
 /* Virtual clock: machine_now(); the armed deadline. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Values for the hypercall fuzzer; owns nothing but what a struct gen holds. */
+/* Values for the hypercall fuzzers; owns nothing but what a struct gen holds. */
 #include "gen.h"
 
 static const uint64_t edges[] = { 0, 1, 2, 7, 8, 63, 64, 511, 512, 4095, 4096, 0xffff, 0x10000, 0x7fffffff, 0x80000000,
@@ -7,6 +7,12 @@ static const uint64_t edges[] = { 0, 1, 2, 7, 8, 63, 64, 511, 512, 4095, 4096, 0
 
 uint64_t gen_random(struct gen *g)
 {
+    if (g->input < g->input_end) {      /* splitmix64 of one byte: every small choice is within a byte's reach */
+        uint64_t z = (*g->input++ + 1) * 0x9e3779b97f4a7c15UL;
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9UL;
+        z = (z ^ z >> 27) * 0x94d049bb133111ebUL;
+        return z ^ z >> 31;
+    }
     return random_next(&g->state);
 }
 
@@ -26,7 +32,8 @@ uint64_t gen_number(struct gen *g)
         return gen_pick(g, 16);
     if (gen_chance(g, 60))
         return edges[gen_pick(g, ARRAY_SIZE(edges))];
-    return gen_random(g) >> gen_pick(g, 64);
+    const unsigned shift = gen_pick(g, 64);
+    return gen_random(g) >> shift;
 }
 
 uint64_t gen_table_frame(struct gen *g)
@@ -47,7 +54,10 @@ uint64_t gen_frame(struct gen *g)
     case 17: return hypervisor_frame();
     case 18: return FRAME_BEYOND + gen_pick(g, 16);
     /* Never a small number: that could be a frame of our own image, which we may clear by right. */
-    default: return gen_random(g) >> (24 + gen_pick(g, 32)) | 1UL << 26;
+    default: {
+        const unsigned shift = 24 + gen_pick(g, 32);
+        return gen_random(g) >> shift | 1UL << 26;
+    }
     }
 }
 
@@ -55,7 +65,8 @@ uint64_t gen_entry(struct gen *g)
 {
     static const uint64_t usual[] = { PTE_KERNEL, PTE_RO, PTE_TABLE, PTE_P | PTE_RW, PTE_P, PTE_KERNEL | PTE_NX, 0,
                                       PTE_RO | PTE_A | PTE_D };
-    uint64_t entry = PTE(gen_frame(g), usual[gen_pick(g, ARRAY_SIZE(usual))]);
+    const uint64_t frame = gen_frame(g);
+    uint64_t entry = PTE(frame, usual[gen_pick(g, ARRAY_SIZE(usual))]);
 
     if (gen_chance(g, 15))
         entry ^= 1UL << gen_pick(g, 64);
@@ -87,6 +98,8 @@ unsigned gen_domid(struct gen *g)
 {
     static const unsigned some[] = { DOMID_SELF, DOMID_SELF, DOMID_SELF, DOMID_SELF, DOMID_IO, DOMID_XEN, DOMID_INVALID,
                                      0x7000, 0xffff, 0x7fff };
+    if (gen_chance(g, 60))
+        return DOMID_SELF;
     unsigned kind = gen_pick(g, 14);
 
     if (kind < 10)
@@ -94,6 +107,11 @@ unsigned gen_domid(struct gen *g)
     if (kind < 12)
         return own_domid();
     return kind == 12 ? victim_domid() : (unsigned)gen_pick(g, 4);
+}
+
+domid_t gen_partner(struct gen *g)
+{
+    return gen_chance(g, 50) ? own_domid() : peer_domid();
 }
 
 evtchn_port_t gen_port(struct gen *g)
@@ -116,15 +134,16 @@ unsigned gen_vcpu(struct gen *g)
     return gen_chance(g, 80) ? gen_pick(g, 2) : (unsigned)gen_number(g);
 }
 
+/* No draws here: what a call answered must not change the calls that follow. */
 void gen_learn_port(struct gen *g, uint64_t port)
 {
     if (port > 4 && port < 4096)
-        g->ports[gen_pick(g, POOL_PORTS)] = (evtchn_port_t)port;
+        g->ports[g->calls % POOL_PORTS] = (evtchn_port_t)port;
 }
 
 void gen_learn_handle(struct gen *g, grant_handle_t handle)
 {
-    g->handles[gen_pick(g, POOL_HANDLES)] = handle;
+    g->handles[g->good % POOL_HANDLES] = handle;
 }
 
 void gen_init(struct gen *g, unsigned vcpu, uint64_t seed)
