@@ -4,7 +4,7 @@
 
 VANE_CFLAGS := -D_GNU_SOURCE $(STORE_CFLAGS)
 VANE_LIBS   := -lxenctrl -lxenforeignmemory -lxenevtchn -lxengnttab -lxenstore -lxentoollog \
-               -lxlutil -lxenlight -lxenguest -ljson-c -lmnl -lz -lbz2 -llzma -llz4 -lzstd
+               -lxlutil -lxenlight -lxenguest -ljson-c -lmnl -lz -lbz2 -llzma -llz4 -lzstd -lxxhash
 VANE_DIRS   := lib builder devices config stream
 VANE_LIB_C  := $(sort $(foreach d,$(VANE_DIRS),$(wildcard dom0-tools/$(d)/*.c))) \
                dom0-tools/daemon/client.c dom0-tools/daemon/metrics.c dom0-tools/daemon/policy.c
@@ -50,7 +50,8 @@ $(B)/unit/dom0-tools/kernel_test: $(filter-out %/build.c,$(VANE_TEST_PURE))
 $(B)/unit/dom0-tools/build_test $(B)/fuzz/dom0-tools/kernel_fuzz: $(VANE_TEST_PURE)
 $(B)/unit/dom0-tools/config_test $(B)/fuzz/dom0-tools/config_fuzz: $(VANE_TEST_CFG)
 $(B)/unit/dom0-tools/stream_test $(B)/fuzz/dom0-tools/stream_fuzz: $(VANE_TEST_CFG) \
-    dom0-tools/stream/stream_io.c
+    $(addprefix dom0-tools/stream/,stream_in.c stream_out.c pack.c codec.c token_bucket.c)
+$(B)/unit/dom0-tools/precopy_test: $(addprefix dom0-tools/stream/,precopy.c token_bucket.c)
 $(B)/unit/dom0-tools/policy_test: dom0-tools/daemon/policy.c
 
 $(B)/unit/dom0-tools/%: tests/unit/dom0-tools/%.c $(wildcard tests/unit/dom0-tools/*.h dom0-tools/*/*.h)

@@ -11,7 +11,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
-#include "../lib/vane.h"
+#include "../stream/stream.h"
 
 struct cli {
     struct vane *v;
@@ -46,6 +46,19 @@ bool cli_args(struct cli *c, int argc, char **argv, int first, int min, int max)
 
 /* "512", "512m", "2g", "+64" is not: KiB. False when it is no size. */
 bool cli_size_kb(const char *s, char unit, uint64_t *kb);
+/* cmd_create.c: @file's text (NULL: none) with @n key=value lines behind it. malloc'ed, or NULL with the error. */
+char *cli_config_text(struct cli *c, const char *file, char **extra, int n);
+
+/* cmd_save.c: images. "none", "zero", "zlib", "zstd"; false when it is none of them. */
+bool cli_codec(const char *name, enum stream_codec *codec);
+int cli_open_image(struct cli *c, const char *file, struct stream_in *in, struct vane_config **cfg) MUST_CHECK;
+void cli_close_image(struct stream_in *in);
+struct start_options {
+    bool paused, console, no_daemon;
+};
+/* Make the domain and let it run; the exit status. */
+int cli_start_image(struct cli *c, struct stream_in *in, struct vane_config *cfg, const struct start_options *o);
+
 /* cmd_console.c: connect the terminal to a domain's console until ^] or its end. */
 int cli_console(struct cli *c, uint32_t domid, bool unpause);
 
@@ -58,6 +71,6 @@ CMD(sched_credit2); CMD(sched_credit); CMD(sysrq); CMD(trigger); CMD(debug_keys)
 CMD(block_attach); CMD(block_list); CMD(block_detach);
 CMD(network_attach); CMD(network_list); CMD(network_detach);
 CMD(events); CMD(metrics); CMD(act); CMD(store); CMD(on);
-CMD(save); CMD(restore); CMD(migrate); CMD(migrate_receive);
+CMD(save); CMD(snapshot); CMD(clone); CMD(restore); CMD(migrate); CMD(migrate_receive);
 
 #endif

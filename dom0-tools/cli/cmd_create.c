@@ -27,8 +27,7 @@ struct create_options {
     bool console, paused, dry_run, foreground, timing, wait, no_daemon;
 };
 
-/* The file's text with the command line's key=value lines behind it. malloc'ed or NULL. */
-static char *config_text(struct cli *c, const char *file, char **extra, int n)
+char *cli_config_text(struct cli *c, const char *file, char **extra, int n)
 {
     char *text = NULL;
     size_t len = 0;
@@ -196,7 +195,7 @@ int cmd_create(struct cli *c, int argc, char **argv)
     }
     if (!o.file && n == 0)
         return cli_usage(c, argv[0]);
-    text = config_text(c, o.file, extra, n);
+    text = cli_config_text(c, o.file, extra, n);
     if (!text) {
         cli_error(c);
         return CREATE_FAILED;
@@ -236,7 +235,7 @@ int cmd_config_update(struct cli *c, int argc, char **argv)
         return EXIT_FAILURE;
     if (vane_dom_find(c->v, argv[1], &d) < 0)
         return cli_error(c);
-    text = config_text(c, argv[2], argv + 3, argc - 3);
+    text = cli_config_text(c, argv[2], argv + 3, argc - 3);
     if (!text)
         return cli_error(c);
     vane_uuid_format(uuid, &d.uuid);

@@ -46,23 +46,26 @@ static int expect(struct cli *c, int fd, const char *msg, size_t n, const char *
 
 static int say(struct cli *c, int fd, const char *msg, size_t n)
 {
-    struct stream_out o = { c->v, fd, 0 };
+    struct stream_out o = { .v = c->v, .fd = fd };
 
     return out_bytes(&o, msg, n);
 }
 
-static void show_progress(void *opaque, const struct save_progress *p)
+static int show_progress(void *opaque, const struct save_progress *p)
 {
     const struct cli *c = opaque;
 
+    if (p->phase != SAVE_PRECOPY && p->phase != SAVE_END)
+        return 0;
     if (c->json)
         printf("{\"round\":%u,\"pages\":%llu,\"dirty\":%llu,\"bytes\":%llu,\"ms\":%lld}\n", p->round,
                (unsigned long long)p->pages, (unsigned long long)p->dirty,
-               (unsigned long long)p->bytes, (long long)p->ms);
+               (unsigned long long)p->bytes, (long long)p->elapsed_ms);
     else
         printf("round %u: %llu pages sent, %llu MiB so far, %lld ms\n", p->round,
-               (unsigned long long)p->pages, (unsigned long long)p->bytes >> 20, (long long)p->ms);
+               (unsigned long long)p->pages, (unsigned long long)p->bytes >> 20, (long long)p->elapsed_ms);
     fflush(stdout);
+    return 0;
 }
 
 /* The command's standard input and output become *to and *from. */
@@ -156,7 +159,7 @@ int cmd_migrate(struct cli *c, int argc, char **argv)
         { "non-live", 0, NULL, 256 }, { "max-rounds", 1, NULL, 257 }, { "progress", 0, NULL, 258 },
         { "debug", 0, NULL, 259 }, { "live", 0, NULL, 259 }, { NULL, 0, NULL, 0 },
     };
-    struct migration m = { .save = { .live = true, .max_rounds = 5, .stop_at_pages = 50 } };
+    struct migration m = { .save = { .live = true } };
     const char *ssh = "ssh";
     struct vane_dom d;
     char *command;
@@ -217,8 +220,11 @@ static int receive(struct cli *c, int to, bool paused)
     struct vane_config *cfg;
     struct vane_dom d;
     char *final, status = 0;
-    int rc = stream_read_config(c->v, 0, &cfg);
+    struct stream_in in;
+    int rc;
 
+    stream_in_fd(&in, c->v, 0);
+    rc = stream_read_config(&in, &cfg);
     if (rc < 0)
         return cli_error(c);
     final = cfg->name;
@@ -229,7 +235,8 @@ static int receive(struct cli *c, int to, bool paused)
     }
     if (vaned_ensure(c->v) == 0 && vaned_serves_consoles())
         a.console = "vaned";
-    rc = stream_restore(c->v, 0, cfg, &a);
+    rc = stream_restore(&in, cfg, &a);
+    stream_in_close(&in);
     if (rc == 0)
         rc = say(c, to, ready, sizeof(ready));
     if (rc == 0)

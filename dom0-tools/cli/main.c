@@ -13,6 +13,12 @@
 #include "../store/store_cmd.h"
 #include "cli.h"
 
+#define IMAGE_OPTIONS                                                                       \
+    "--compress[=none|zero|zlib|zstd]  an image that only vane reads, but for none; zero drops\n" \
+    "          pages of zeros; without a word: zstd\n"                                     \
+    "--level N  of the compression\n"                                                       \
+    "--checksum  a damaged image is noticed; xl reads it all the same"
+
 const struct command commands[] = {
     { "create", cmd_create, true, "<ConfigFile> [options] [key=value]",
       "Create a domain from config file <filename>",
@@ -55,8 +61,18 @@ const struct command commands[] = {
     { "save", cmd_save, true, "[options] <Domain> <CheckpointFile>",
       "Save a domain state to restore later",
       "-c  leave the domain running after creating the snapshot\n"
-      "-p  leave the domain paused after creating the snapshot" },
-    { "restore", cmd_restore, true, "[options] <CheckpointFile>", "Restore a domain from a saved state",
+      "-p  leave the domain paused after creating the snapshot\n"
+      "--live  copy it while it runs, stop it for the rest only\n" IMAGE_OPTIONS },
+    { "snapshot", cmd_snapshot, true, "[options] <Domain> <CheckpointFile>",
+      "Save a domain state and let the domain go on",
+      "-p  leave the domain paused afterwards\n"
+      "--live  copy it while it runs, stop it for the rest only\n" IMAGE_OPTIONS },
+    { "clone", cmd_clone, true, "[options] <Domain|CheckpointFile> <NewDomainName> [key=value]",
+      "Start a copy of a domain, or of a saved state, under a name of its own",
+      "-p  leave it paused\n-c  connect to its console\n-e  do not apply on_* policies afterwards\n"
+      "key=value  its configuration where it differs; a template's writable disks must differ (disk=[...])" },
+    { "restore", cmd_restore, true, "[options] [<ConfigFile>] <CheckpointFile>",
+      "Restore a domain from a saved state",
       "-p  do not unpause the domain after restoring it\n-c  connect to the console\n"
       "-e  do not apply on_* policies afterwards" },
     { "migrate", cmd_migrate, true, "[options] <Domain> <host>", "Migrate a domain to another host",
@@ -325,8 +341,10 @@ int main(int argc, char **argv)
     c.v = vane_open(log_line, &c);
     if (!c.v)
         return EXIT_FAILURE;
-    if (cmd->changes && !c.dry_run)
+    if (cmd->changes && !c.dry_run) {
         vane_sweep(c.v);
+        stream_sweep(c.v);
+    }
     rc = argc > i + 1 && strcmp(argv[i + 1], "--help") == 0 ? cli_usage(&c, cmd->name) * 0
                                                             : cmd->run(&c, argc - i, argv + i);
     vane_close(c.v);

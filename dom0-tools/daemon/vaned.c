@@ -21,6 +21,7 @@
 #include "../lib/create.h"
 #include "../lib/handle.h"
 #include "../store/watch.h"
+#include "../stream/stream.h"
 #include "daemon.h"
 #include "vaned.h"
 
@@ -83,6 +84,13 @@ static int take_lock(void)
     return 0;
 }
 
+/* What has happened to domains, and what commands that died left of them. */
+static void look(struct vane *v)
+{
+    stream_sweep(v);
+    watch_scan(v);
+}
+
 static void store_events(struct vane *v)
 {
     char **event;
@@ -91,14 +99,14 @@ static void store_events(struct vane *v)
         free(event);
     if (errno != EAGAIN && (vane_xs_reopen(v) < 0 || watch_store(v) < 0))
         sleep(1);               /* xenstored is away: try again next turn */
-    watch_scan(v);
+    look(v);
 }
 
 static void loop(struct vane *v)
 {
     static struct pollset set;
 
-    watch_scan(v);
+    look(v);
     while (!stop) {
         int xs_fd = v->xs ? xs_fileno(v->xs) : -1, n;
 
@@ -112,7 +120,7 @@ static void loop(struct vane *v)
             watch_reap(v);
         }
         if (n == 0)
-            watch_scan(v);
+            look(v);
         if (n <= 0)
             continue;
         consoles_poll(&set);

@@ -35,7 +35,7 @@ static void mark_path(char out[128], const struct vane_uuid *uuid)
     snprintf(out, 128, MARKS "/%s", s);
 }
 
-static int mark_lock(const char *path, int flags)
+int journal_lock(const char *path, int flags)
 {
     for (;;) {
         int fd = open(path, flags | O_RDWR | O_CLOEXEC, 0600);
@@ -60,7 +60,7 @@ int journal_begin(struct vane *v, const struct vane_uuid *uuid, struct journal *
     mkdir(VANE_RUN_DIR, 0700);
     mkdir(MARKS, 0700);
     mark_path(j->path, uuid);
-    j->fd = mark_lock(j->path, O_CREAT);
+    j->fd = journal_lock(j->path, O_CREAT);
     if (j->fd == -EBUSY) {
         j->fd = -1;
         return vane_fail(v, -EBUSY, "wait for it to end", "another command works on this domain");
@@ -104,7 +104,7 @@ void vane_sweep(struct vane *v)
         if (e->d_name[0] == '.' || !vane_uuid_parse(e->d_name, &uuid))
             continue;
         mark_path(j.path, &uuid);
-        j.fd = mark_lock(j.path, 0);
+        j.fd = journal_lock(j.path, 0);
         if (j.fd < 0)
             continue;                                           /* somebody is at work: I1 */
         noted = pread(j.fd, &domid, sizeof(domid), 0) == (ssize_t)sizeof(domid);

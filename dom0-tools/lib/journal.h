@@ -16,4 +16,10 @@ int journal_begin(struct vane *v, const struct vane_uuid *uuid, struct journal *
 void journal_note(struct journal *j, uint32_t domid);
 void journal_end(struct journal *j);
 
+/*
+ * Open and lock the file @path (@flags: those of open()): the descriptor, -EBUSY while another process
+ * holds it, else -errno. Whoever unlinks such a file does so before closing it.
+ */
+int journal_lock(const char *path, int flags);
+
 #endif

@@ -45,7 +45,4 @@ typedef int store_done_fn(struct vane *v, void *arg);
 int store_wait(struct vane *v, const char *path, int timeout_ms, store_done_fn *done, void *arg)
     MUST_CHECK;
 
-/* Monotonic milliseconds, for deadlines. */
-int64_t vane_now_ms(void);
-
 #endif

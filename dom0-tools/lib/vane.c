@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "handle.h"
 
@@ -161,4 +162,12 @@ xenforeignmemory_handle *vane_fmem(struct vane *v)
 const char *vane_xc_said(const struct vane *v)
 {
     return v->xc_said;
+}
+
+int64_t vane_now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }

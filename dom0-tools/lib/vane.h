@@ -44,6 +44,9 @@ int vane_fail(struct vane *v, int code, const char *hint, const char *fmt, ...) 
 int vane_fail_in(struct vane *v, const char *fmt, ...) PRINTF(2, 3);
 void vane_log(struct vane *v, enum vane_log_level level, const char *fmt, ...) PRINTF(3, 4);
 
+/* Monotonic milliseconds, for deadlines. */
+int64_t vane_now_ms(void);
+
 /* The connections. NULL with the error recorded when one cannot be opened. */
 struct xc_interface_core *vane_xc(struct vane *v);
 struct xs_handle *vane_xs(struct vane *v);

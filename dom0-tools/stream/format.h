@@ -3,7 +3,8 @@
  * format.h - the bytes of a saved domain
  *
  * ABI: docs/specs/libxc-migration-stream (version 3) inside libxl-migration-stream (version 2) inside
- * xl's save file header. Everything is little endian but the markers said to be big endian.
+ * xl's save file header. Everything is little endian but the markers said to be big endian. Records of
+ * our own are described in docs/streams.md.
  */
 #ifndef VANE_STREAM_FORMAT_H
 #define VANE_STREAM_FORMAT_H
@@ -54,6 +55,19 @@ enum record_type {
     REC_CPUID_POLICY, REC_MSR_POLICY, REC_KNOWN
 };
 
+/*
+ * Ours. Who does not know the first two would make a domain with pages missing, so they are not
+ * optional: xl refuses such a stream. The third may be skipped.
+ */
+#define REC_VANE_PACKED 0x76616e00u                     /* a PAGE_DATA body, compressed */
+#define REC_VANE_ZERO 0x76616e01u                       /* pages that are all zeros */
+#define REC_VANE_CHECKSUM (RECORD_OPTIONAL | 0x76616e02u)
+
+struct rec_packed { uint32_t codec, raw_length; };              /* then the compressed body */
+enum { PACKED_ZLIB = 1, PACKED_ZSTD = 2 };
+struct rec_checksum { uint32_t kind, reserved; uint64_t bytes, value; };
+enum { CHECKSUM_XXH64 = 1 };
+
 struct rec_pv_info { uint8_t width, levels, reserved[6]; };
 struct rec_p2m_frames { uint32_t start, end; };                 /* then uint64_t pfn[] */
 struct rec_pages { uint32_t count, reserved; };                 /* then uint64_t pfn[], pages */
@@ -77,6 +91,7 @@ static inline int kind_has_data(unsigned kind)
 }
 
 #define BATCH_PAGES 1024u
+#define BATCH_BYTES (sizeof(struct rec_pages) + (size_t)BATCH_PAGES * (8 + 4096))
 #define PTE_MFN_SHIFT 12
 #define PTE_MFN_MASK 0xffffffffffull        /* 40 bits of frame number */
 #define PTE_PRESENT 1ull

@@ -173,13 +173,17 @@ int view_open(struct vane *v, const struct vane_dom *d, struct guest_view *g)
 
 int view_refresh(struct guest_view *g)
 {
-    uint64_t before = g->max_pfn;
+    struct guest_view before = *g;
     int rc;
 
-    unmap_p2m(g);
+    g->p2m = NULL;
+    g->p2m_mfn = NULL;
     rc = map_p2m(g);
-    if (rc == 0 && g->max_pfn != before)
-        rc = vane_fail(g->v, -EAGAIN, "try again", "the guest's memory map grew meanwhile");
+    /* The stream has told already where the list is. */
+    if (rc == 0 && (g->max_pfn != before.max_pfn ||
+                    memcmp(g->p2m_mfn, before.p2m_mfn, g->p2m_frames * sizeof(*g->p2m_mfn)) != 0))
+        rc = vane_fail(g->v, -EAGAIN, "try again", "the guest moved or extended its memory map meanwhile");
+    unmap_p2m(&before);
     return rc;
 }
 

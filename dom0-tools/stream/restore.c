@@ -87,10 +87,11 @@ static int write_table(struct restorer *r, uint64_t *to, const uint64_t *from)
     return rc;
 }
 
-static int write_pages(struct restorer *r, const uint64_t *pfn, const unsigned *kind, unsigned n,
-                       const uint8_t *data)
+/* The next @n pages of the stream into the frames of @pfn; runs of plain pages without a copy of our own. */
+static int write_pages(struct restorer *r, const uint64_t *pfn, const unsigned *kind, unsigned n)
 {
     xen_pfn_t frame[BATCH_PAGES] = {0};
+    uint64_t table[512];
     uint8_t *w;
     int rc = 0;
 
@@ -100,16 +101,41 @@ static int write_pages(struct restorer *r, const uint64_t *pfn, const unsigned *
     if (!w)
         return vane_fail(r->v, -errno, "is Dom0 short of memory?", "cannot map the guest's pages: %s",
                          strerror(errno));
-    for (unsigned i = 0; i < n && rc == 0; i++) {
+    for (unsigned i = 0, run; i < n && rc == 0; i += run) {
         uint8_t *to = w + (size_t)i * 4096;
-        const uint8_t *from = data + (size_t)i * 4096;
 
-        if (kind_level(kind[i]))
-            rc = write_table(r, (uint64_t *)(void *)to, (const uint64_t *)(const void *)from);
-        else
-            memcpy(to, from, 4096);
+        for (run = 0; i + run < n && !kind_level(kind[i + run]); run++)
+            ;
+        if (run) {
+            rc = in_pages(r->in, to, run);
+        } else {
+            run = 1;
+            rc = in_pages(r->in, table, 1);
+            if (rc == 0)
+                rc = write_table(r, (uint64_t *)(void *)to, table);
+        }
     }
     xenforeignmemory_unmap(r->v->fmem, w, n);
+    return rc;
+}
+
+/* Every page that the batch names gets a frame, in few calls. */
+static int populate_batch(struct restorer *r, const struct page_batch *b)
+{
+    uint64_t pfn[BATCH_PAGES];
+    unsigned n = 0;
+    int rc = 0;
+
+    for (uint32_t i = 0; i < b->count && rc == 0; i++) {
+        unsigned k = (unsigned)(b->word[i] >> PFN_TYPE_SHIFT);
+
+        if (k != KIND_NONE && k != KIND_BROKEN)
+            pfn[n++] = b->word[i] & PFN_MASK;
+        if (n == BATCH_PAGES || i + 1 == b->count) {
+            rc = populate(r, pfn, n);
+            n = 0;
+        }
+    }
     return rc;
 }
 
@@ -118,54 +144,62 @@ static int take_pages(struct restorer *r, const struct record *rec)
     struct page_batch b;
     uint64_t pfn[BATCH_PAGES];
     unsigned kind[BATCH_PAGES], n = 0;
-    const uint8_t *data;
-    int rc = record_pages(r->v, rec, r->max_pfn, &b);
+    int rc = record_pages(r->in, rec, r->max_pfn, &b);
 
-    if (rc < 0)
-        return rc;
-    data = b.pages;
-    for (uint32_t i = 0; i < b.count && rc == 0; i++) {
+    if (rc == 0)
+        rc = populate_batch(r, &b);
+    for (uint32_t i = 0; rc == 0 && i < b.count; i++) {
         uint64_t p = b.word[i] & PFN_MASK;
         unsigned k = (unsigned)(b.word[i] >> PFN_TYPE_SHIFT);
 
         r->kind[p] = (uint8_t)k;
-        if (k == KIND_NONE || k == KIND_BROKEN)
-            continue;
-        rc = populate(r, &p, 1);
         if (!kind_has_data(k))
             continue;
         pfn[n] = p;
         kind[n++] = k;
-        if (n == BATCH_PAGES && rc == 0) {
-            rc = write_pages(r, pfn, kind, n, data);
-            data += (size_t)n * 4096;
+        if (n == BATCH_PAGES) {
+            rc = write_pages(r, pfn, kind, n);
             n = 0;
         }
     }
-    return rc == 0 && n ? write_pages(r, pfn, kind, n, data) : rc;
+    return rc == 0 && n ? write_pages(r, pfn, kind, n) : rc;
 }
 
-/* PAGE_DATA names many new pages: populate them in one call before they are taken one by one. */
-static int populate_batch(struct restorer *r, const struct record *rec)
+/* Frames that were another guest's hold what that left in them, and an earlier round may have been here. */
+static int clear_pages(struct restorer *r, const xen_pfn_t *frame, unsigned n)
+{
+    uint8_t *w = xenforeignmemory_map(r->v->fmem, r->domid, PROT_READ | PROT_WRITE, n, frame, NULL);
+
+    if (!w)
+        return vane_fail(r->v, -errno, "is Dom0 short of memory?", "cannot map the guest's pages: %s",
+                         strerror(errno));
+    for (unsigned i = 0; i < n; i++) {
+        if (!page_is_zero(w + (size_t)i * 4096))
+            memset(w + (size_t)i * 4096, 0, 4096);
+    }
+    xenforeignmemory_unmap(r->v->fmem, w, n);
+    return 0;
+}
+
+static int take_zeros(struct restorer *r, const struct record *rec)
 {
     struct page_batch b;
-    uint64_t *pfn;
+    xen_pfn_t frame[BATCH_PAGES];
     unsigned n = 0;
-    int rc = record_pages(r->v, rec, r->max_pfn, &b);
+    int rc = record_pages(r->in, rec, r->max_pfn, &b);
 
-    if (rc < 0)
-        return rc;
-    pfn = calloc(b.count, sizeof(*pfn));
-    if (!pfn)
-        return vane_fail(r->v, -ENOMEM, NULL, "out of memory");
-    for (uint32_t i = 0; i < b.count; i++) {
-        unsigned k = (unsigned)(b.word[i] >> PFN_TYPE_SHIFT);
+    if (rc == 0)
+        rc = populate_batch(r, &b);
+    for (uint32_t i = 0; rc == 0 && i < b.count; i++) {
+        uint64_t pfn = b.word[i] & PFN_MASK;
 
-        if (k != KIND_NONE && k != KIND_BROKEN)
-            pfn[n++] = b.word[i] & PFN_MASK;
+        r->kind[pfn] = KIND_DATA;
+        frame[n++] = r->mfn[pfn];
+        if (n == BATCH_PAGES || i + 1 == b.count) {
+            rc = clear_pages(r, frame, n);
+            n = 0;
+        }
     }
-    rc = populate(r, pfn, n);
-    free(pfn);
     return rc;
 }
 
@@ -194,15 +228,21 @@ static int take_p2m_frames(struct restorer *r, const struct record *rec)
     return 0;
 }
 
-/* Keep a record's body; the later one of two wins. */
-static void keep(struct record *to, struct record *rec)
+/* Keep a copy of a record; the later one of two wins. */
+static int keep(struct restorer *r, struct record *to, const struct record *rec)
 {
+    uint8_t *body = malloc((size_t)rec->length + 1);
+
+    if (!body)
+        return vane_fail(r->v, -ENOMEM, NULL, "out of memory");
+    if (rec->length)
+        memcpy(body, rec->body, rec->length);
     free(to->body);
-    *to = *rec;
-    rec->body = NULL;
+    *to = (struct record){ rec->type, rec->length, body };
+    return 0;
 }
 
-static int take_vcpu(struct restorer *r, struct record *rec)
+static int take_vcpu(struct restorer *r, const struct record *rec)
 {
     struct rec_vcpu h;
     struct vcpu_state *s;
@@ -211,15 +251,13 @@ static int take_vcpu(struct restorer *r, struct record *rec)
     if (h.id >= VANE_MAX_VCPUS)
         return bad(r, "the number of a vcpu");
     s = &r->vcpu[h.id];
-    keep(rec->type == REC_VCPU_BASIC ? &s->basic : rec->type == REC_VCPU_EXTENDED ? &s->extended
-         : rec->type == REC_VCPU_XSAVE ? &s->xsave : &s->msrs, rec);
-    return 0;
+    return keep(r, rec->type == REC_VCPU_BASIC ? &s->basic : rec->type == REC_VCPU_EXTENDED ? &s->extended
+                : rec->type == REC_VCPU_XSAVE ? &s->xsave : &s->msrs, rec);
 }
 
-static int take_record(struct restorer *r, struct record *rec)
+static int take_record(struct restorer *r, const struct record *rec)
 {
     struct rec_pv_info pv;
-    int rc;
 
     switch (rec->type) {
     case REC_PV_INFO:
@@ -227,21 +265,18 @@ static int take_record(struct restorer *r, struct record *rec)
         r->have_pv = true;
         return pv.width == 8 && pv.levels == 4 ? 0 : bad(r, "not a 64-bit guest");
     case REC_CPUID_POLICY:
-        keep(&r->cpuid, rec);
-        return 0;
+        return keep(r, &r->cpuid, rec);
     case REC_MSR_POLICY:
-        keep(&r->msr_policy, rec);
-        return 0;
+        return keep(r, &r->msr_policy, rec);
     case REC_STATIC_DATA_END:
         r->have_static = true;
         return restore_policy(r);
     case REC_P2M_FRAMES:
         return take_p2m_frames(r, rec);
-    case REC_PAGE_DATA:
+    case REC_PAGE_DATA: case REC_VANE_ZERO:
         if (!r->mfn)
             return bad(r, "pages before the memory map");
-        rc = populate_batch(r, rec);
-        return rc < 0 ? rc : take_pages(r, rec);
+        return rec->type == REC_PAGE_DATA ? take_pages(r, rec) : take_zeros(r, rec);
     case REC_TSC_INFO:
         memcpy(&r->tsc, rec->body, sizeof(r->tsc));
         r->have_tsc = true;
@@ -261,21 +296,19 @@ static int take_record(struct restorer *r, struct record *rec)
 
 static int read_image(struct restorer *r)
 {
-    int rc = in_stream_headers(&r->in);
+    int rc = in_stream_headers(r->in);
 
     while (rc == 0) {
         struct record rec;
 
-        rc = in_record(&r->in, &rec);
+        rc = in_record(r->in, &rec);
         if (rc == 0 && rec.type == REC_END)
             break;
-        if (rc == 0) {
+        if (rc == 0)
             rc = take_record(r, &rec);
-            free(rec.body);
-        }
     }
     if (rc == 0)
-        rc = in_libxl_end(&r->in);
+        rc = in_libxl_end(r->in);
     if (rc == 0 && (!r->have_pv || !r->mfn || !r->have_shared || !r->vcpu[0].basic.body))
         rc = bad(r, "it ends before it is complete");
     return rc;
@@ -293,11 +326,10 @@ static int fill(struct vane *v, struct vane_fill *f, void *opaque)
     return rc < 0 ? rc : restore_finish(r, f);
 }
 
-int stream_read_config(struct vane *v, int fd, struct vane_config **out)
+int stream_read_config(struct stream_in *in, struct vane_config **out)
 {
-    struct stream_in in = { .v = v, .read = stream_read_fd, .opaque = &fd };
     char *json, *text;
-    int rc = in_xl_header(&in, &json);
+    int rc = in_xl_header(in, &json);
 
     *out = NULL;
     if (rc < 0)
@@ -305,8 +337,8 @@ int stream_read_config(struct vane *v, int fd, struct vane_config **out)
     text = config_text_from_json(json);
     free(json);
     if (!text)
-        return vane_fail(v, -EINVAL, NULL, "the stream's configuration is not valid");
-    rc = vane_config_parse(v, "saved configuration", text, strlen(text), out);
+        return vane_fail(in->v, -EINVAL, NULL, "the stream's configuration is not valid");
+    rc = vane_config_parse(in->v, "saved configuration", text, strlen(text), out);
     free(text);
     return rc;
 }
@@ -327,19 +359,19 @@ static void release(struct restorer *r)
     free(r);
 }
 
-int stream_restore(struct vane *v, int fd, struct vane_config *cfg, struct vane_create *arg)
+int stream_restore(struct stream_in *in, struct vane_config *cfg, struct vane_create *arg)
 {
     struct restorer *r = calloc(1, sizeof(*r));
     int rc;
 
     if (!r)
-        return vane_fail(v, -ENOMEM, NULL, "out of memory");
-    r->v = v;
-    r->in = (struct stream_in){ .v = v, .read = stream_read_fd, .opaque = &fd };
+        return vane_fail(in->v, -ENOMEM, NULL, "out of memory");
+    r->v = in->v;
+    r->in = in;
     arg->fill = fill;
     arg->opaque = r;
     arg->paused = true;
-    rc = vane_create(v, cfg, arg);
+    rc = vane_create(in->v, cfg, arg);
     release(r);
     return rc;
 }

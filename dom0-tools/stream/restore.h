@@ -15,7 +15,7 @@ struct vcpu_state {
 
 struct restorer {
     struct vane *v;
-    struct stream_in in;
+    struct stream_in *in;
     uint32_t domid;
     uint64_t max_pfn;               /* inclusive */
     xen_pfn_t *mfn;                 /* by pfn; ~0: not populated */

@@ -2,222 +2,72 @@
 /*
  * save.c - write a domain as a stream
  *
- * Live: rounds over the pages that were written meanwhile, until they are few or the rounds are used
- * up; then the guest is suspended and the rest goes. Not live: suspended first, one round.
+ * Live: rounds over the pages that were written meanwhile (save_live.c), then the guest is suspended and
+ * the rest goes. Not live: suspended first, one round. save_pages.c makes records of pages, save_state.c
+ * of everything else.
  *
- *   I1  whatever fails, the guest runs again when the function returns with an error, and the
- *       hypervisor no longer logs its writes.
- *   I2  a page table that names a foreign frame is sent later; after the suspend it is an error.
+ *   I1  whatever fails, the guest runs again when the function returns with an error, at full speed and
+ *       not logged; save_guard.h does the same for a saver that dies.
  */
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
 
 #include "../lib/handle.h"
 #include "../lib/store.h"
 #include "save.h"
-#include "stream.h"
 
-struct saver {
-    struct vane *v;
-    const struct vane_dom *d;
-    const struct save_options *opt;
-    struct stream_out out;
-    struct guest_view g;
-    uint64_t *todo;                 /* a bit a pfn: to be sent in this round */
-    uint64_t *later;                /* to be sent once the guest stands still */
-    bool suspended, logging;
-    int64_t start_ms;
-    /* one batch */
-    uint64_t word[BATCH_PAGES], mfn[BATCH_PAGES];
-    unsigned kind[BATCH_PAGES], n;
-    uint8_t *tables;                /* BATCH_PAGES rewritten page tables */
-};
-
-static bool bit(const uint64_t *map, uint64_t i)
+int save_report(struct saver *s, enum save_phase phase, uint64_t pages, uint64_t dirty)
 {
-    return map[i / 64] >> (i % 64) & 1;
+    int64_t now = vane_now_ms();
+    struct save_progress p = {
+        .phase = phase, .round = s->precopy.round, .pages = pages, .dirty = dirty, .bytes = s->out.bytes,
+        .raw_bytes = s->raw_bytes, .dirty_rate = s->precopy.dirty_rate, .link_rate = s->precopy.link_rate,
+        .round_ms = (uint64_t)(now - s->round_ms), .elapsed_ms = (uint64_t)(now - s->start_ms),
+        .throttle = s->precopy.throttle,
+    };
+
+    return s->opt->progress ? s->opt->progress(s->opt->opaque, &p) : 0;
 }
 
-static void set_bit(uint64_t *map, uint64_t i)
-{
-    map[i / 64] |= 1ull << (i % 64);
-}
+/* ---- what comes first ---- */
 
-static size_t map_words(const struct saver *s)
+static int write_config(struct saver *s)
 {
-    return s->g.max_pfn / 64 + 1;
-}
-
-/* ---- pages ---- */
-
-/* Write one PAGE_DATA record for the batch whose pages are mapped at @w, in order of frames[]. */
-static int write_batch(struct saver *s, uint8_t *w, const int *err)
-{
-    struct rec_pages h = {0};
-    struct record_header rec = { REC_PAGE_DATA, 0 };
-    const uint8_t *src[BATCH_PAGES];
-    unsigned data = 0, frame = 0;
+    struct xl_header h = { .byte_order = XL_BYTE_ORDER, .mandatory = XL_FLAG_JSON | XL_FLAG_STREAM_V2 };
+    struct vane_config *cfg = NULL;
+    char uuid[VANE_UUID_LEN], *text, *json = NULL;
+    size_t len = 0;
+    uint32_t json_len;
     int rc;
 
-    for (unsigned i = 0; i < s->n; i++) {
-        unsigned level = kind_level(s->kind[i]);
-        uint64_t pfn = s->word[i];
-        uint8_t *page;
-
-        if (!kind_has_data(s->kind[i])) {
-            s->word[h.count++] = pfn | (uint64_t)s->kind[i] << PFN_TYPE_SHIFT;
-            continue;
-        }
-        page = w + (size_t)frame * 4096;
-        if (err[frame++]) {                     /* gone since we looked: the guest ballooned it out */
-            if (s->suspended)
-                return vane_fail(s->v, -EFAULT, NULL, "page %llx of the guest cannot be read",
-                                 (unsigned long long)pfn);
-            set_bit(s->later, pfn);
-            continue;
-        }
-        if (level) {
-            uint64_t *copy = (uint64_t *)(void *)(s->tables + (size_t)data * 4096);
-
-            memcpy(copy, page, 4096);
-            if (!view_table_to_pfns(&s->g, level, copy)) {                          /* I2 */
-                if (s->suspended)
-                    return vane_fail(s->v, -EINVAL, "does it map other domains' memory?",
-                                     "a page table of the guest names a frame that is not its own");
-                set_bit(s->later, pfn);
-                continue;
-            }
-            page = (uint8_t *)copy;
-        }
-        src[data++] = page;
-        s->word[h.count++] = pfn | (uint64_t)s->kind[i] << PFN_TYPE_SHIFT;
+    vane_uuid_format(uuid, &s->d->uuid);
+    text = vane_config_of(vane_record_of(s->d), &len);
+    if (text && vane_config_parse(s->v, "record", text, len, &cfg) == 0)
+        json = vane_config_json(cfg, uuid);
+    free(text);
+    vane_config_free(cfg);
+    if (!json)
+        return vane_fail(s->v, -ENOENT, "vane config-update gives it one",
+                         "the configuration of domain %s is not known", s->d->name);
+    if (s->opt->offer_len > STREAM_OFFER_MAX) {
+        free(json);
+        return vane_fail(s->v, -EINVAL, NULL, "an offer of %zu bytes", s->opt->offer_len);
     }
-    if (h.count == 0)
-        return 0;
-    rec.length = (uint32_t)(sizeof(h) + h.count * 8 + (size_t)data * 4096);
-    rc = out_bytes(&s->out, &rec, sizeof(rec));
+    memcpy(h.magic, XL_MAGIC, sizeof(h.magic));
+    json_len = (uint32_t)strlen(json) + 1;
+    h.optional_len = 4 + json_len + (uint32_t)s->opt->offer_len;
+    rc = out_bytes(&s->out, &h, sizeof(h));
     if (rc == 0)
-        rc = out_bytes(&s->out, &h, sizeof(h));
+        rc = out_bytes(&s->out, &json_len, 4);
     if (rc == 0)
-        rc = out_bytes(&s->out, s->word, h.count * 8);
-    for (unsigned i = 0; i < data && rc == 0;) {        /* runs of adjacent pages in one write */
-        unsigned run = 1;
-
-        while (i + run < data && src[i + run] == src[i] + (size_t)run * 4096)
-            run++;
-        rc = out_bytes(&s->out, src[i], (size_t)run * 4096);
-        i += run;
-    }
+        rc = out_bytes(&s->out, json, json_len);
+    if (rc == 0)
+        rc = out_bytes(&s->out, s->opt->offer, s->opt->offer_len);
+    free(json);
     return rc;
 }
-
-static int send_batch(struct saver *s)
-{
-    xen_pfn_t frame[BATCH_PAGES];
-    int err[BATCH_PAGES], rc;
-    unsigned frames = 0;
-    uint8_t *w = NULL;
-
-    if (s->n == 0)
-        return 0;
-    for (unsigned i = 0; i < s->n; i++)
-        s->mfn[i] = view_mfn(&s->g, s->word[i]);
-    rc = view_kinds(&s->g, s->mfn, s->kind, s->n);
-    for (unsigned i = 0; i < s->n && rc == 0; i++) {
-        if (kind_has_data(s->kind[i]))
-            frame[frames++] = s->mfn[i];
-    }
-    if (rc == 0 && frames) {
-        w = xenforeignmemory_map(s->v->fmem, s->d->domid, PROT_READ, frames, frame, err);
-        if (!w)
-            rc = vane_fail(s->v, -errno, "is Dom0 short of memory?", "cannot map the guest's pages: %s",
-                           strerror(errno));
-    }
-    if (rc == 0)
-        rc = write_batch(s, w, err);
-    if (w)
-        xenforeignmemory_unmap(s->v->fmem, w, frames);
-    s->n = 0;
-    return rc;
-}
-
-static int send_todo(struct saver *s, uint64_t *sent)
-{
-    int rc = 0;
-
-    *sent = 0;
-    for (uint64_t pfn = 0; pfn <= s->g.max_pfn && rc == 0; pfn++) {
-        if (!s->todo[pfn / 64]) {
-            pfn |= 63;
-            continue;
-        }
-        if (!bit(s->todo, pfn))
-            continue;
-        s->word[s->n++] = pfn;
-        (*sent)++;
-        if (s->n == BATCH_PAGES)
-            rc = send_batch(s);
-    }
-    return rc == 0 ? send_batch(s) : rc;
-}
-
-static void report(struct saver *s, unsigned round, uint64_t pages, uint64_t dirty)
-{
-    struct save_progress p = { round, pages, dirty, s->out.bytes, vane_now_ms() - s->start_ms };
-
-    if (s->opt->progress)
-        s->opt->progress(s->opt->opaque, &p);
-}
-
-/* ---- log-dirty ---- */
-
-static int log_start(struct saver *s)
-{
-    if (xc_shadow_control(s->v->xc, s->d->domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0) < 0)
-        return vane_fail(s->v, -errno, "use --non-live, which suspends the guest while it is copied",
-                         "this hypervisor cannot log what the guest writes: %s", strerror(errno));
-    s->logging = true;
-    return 0;
-}
-
-static void log_stop(struct saver *s)
-{
-    if (s->logging)
-        xc_shadow_control(s->v->xc, s->d->domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
-    s->logging = false;
-}
-
-/* Take the pages written since the last time into todo[]. */
-static int log_clean(struct saver *s, uint64_t *dirty)
-{
-    DECLARE_HYPERCALL_BUFFER(uint64_t, map);
-    xc_shadow_op_stats_t stats = {0};
-    uint64_t pages = s->g.max_pfn + 1;
-    int rc = 0;
-
-    map = xc_hypercall_buffer_alloc_pages(s->v->xc, map, (int)(map_words(s) * 8 / 4096 + 1));
-    if (!map)
-        return vane_fail(s->v, -ENOMEM, NULL, "out of memory");
-    if (xc_logdirty_control(s->v->xc, s->d->domid, XEN_DOMCTL_SHADOW_OP_CLEAN, HYPERCALL_BUFFER(map),
-                            pages, 0, &stats) != (long long)pages)
-        rc = vane_fail(s->v, errno ? -errno : -EIO, NULL, "cannot learn which pages the guest wrote: %s",
-                       strerror(errno));
-    else
-        memcpy(s->todo, map, map_words(s) * 8);
-    if (pages % 64)
-        s->todo[pages / 64] &= (1ull << (pages % 64)) - 1;
-    *dirty = 0;
-    for (size_t i = 0; rc == 0 && i < map_words(s); i++)
-        *dirty += (uint64_t)__builtin_popcountll(s->todo[i]);
-    xc_hypercall_buffer_free_pages(s->v->xc, map, (int)(map_words(s) * 8 / 4096 + 1));
-    return rc;
-}
-
-/* ---- the stream ---- */
 
 static int write_heads(struct saver *s)
 {
@@ -238,6 +88,8 @@ static int write_heads(struct saver *s)
     if (rc == 0)
         rc = out_bytes(&s->out, &dom, sizeof(dom));
     if (rc == 0)
+        rc = out_checksum(&s->out);             /* the first record says that there are some */
+    if (rc == 0)
         rc = out_record(&s->out, REC_PV_INFO, part, 1);
     if (rc == 0)
         rc = save_policy(s->v, s->d->domid, &s->out);
@@ -256,64 +108,50 @@ static int write_heads(struct saver *s)
     return rc;
 }
 
+/* ---- the whole ---- */
+
 static int suspend(struct saver *s, int64_t *down_ms)
 {
-    int rc;
+    /* A throttled guest would take long to suspend, and its writers are frozen first. */
+    int rc = save_guard_throttle(s->guard, 0);
 
+    if (rc == 0)
+        rc = save_report(s, SAVE_SUSPEND, 0, 0);
+    if (rc == 0)
+        rc = save_guard_asked(s->guard);
     *down_ms = vane_now_ms();
-    rc = guest_suspend(s->v, s->d);
+    if (rc == 0)
+        rc = guest_suspend(s->v, s->d, s->opt->cancel, &s->guard->late);
     s->suspended = rc == 0;
-    return rc;
-}
-
-/* Pre-copy rounds; leaves in todo[] what is left. */
-static int live_rounds(struct saver *s)
-{
-    uint64_t sent, dirty = s->g.max_pfn + 1;
-    int rc = log_start(s);
-
-    memset(s->todo, 0xff, map_words(s) * 8);
-    if ((s->g.max_pfn + 1) % 64)
-        s->todo[(s->g.max_pfn + 1) / 64] &= (1ull << ((s->g.max_pfn + 1) % 64)) - 1;
-    for (unsigned round = 0; rc == 0; round++) {
-        if (round > 0) {
-            rc = log_clean(s, &dirty);
-            if (rc < 0)
-                break;
-            if (dirty <= s->opt->stop_at_pages || round >= s->opt->max_rounds)
-                break;                          /* todo[] goes after the suspend */
-        }
-        rc = send_todo(s, &sent);
-        report(s, round, sent, dirty);
-    }
-    return rc;
+    return rc == 0 ? save_report(s, SAVE_FINAL, 0, 0) : rc;
 }
 
 static int final_round(struct saver *s)
 {
-    uint64_t dirty, sent, *left = NULL;
+    uint64_t sent;
     int rc = 0;
 
-    if (s->opt->live) {
-        left = calloc(map_words(s), 8);
-        if (!left)
-            return vane_fail(s->v, -ENOMEM, NULL, "out of memory");
-        memcpy(left, s->todo, map_words(s) * 8);
-        rc = log_clean(s, &dirty);
-        for (size_t i = 0; i < map_words(s); i++)
-            s->todo[i] |= left[i] | s->later[i];
-        free(left);
-        if (rc == 0)
-            rc = view_refresh(&s->g);
-    } else {
-        for (uint64_t i = 0; i <= s->g.max_pfn; i++)
-            set_bit(s->todo, i);
+    s->round_ms = vane_now_ms();
+    if (s->opt->live)
+        rc = save_last_writes(s);
+    else
+        map_fill(s, s->todo);
+    return rc == 0 ? save_todo(s, &sent) : rc;
+}
+
+static int allocate(struct saver *s)
+{
+    s->todo = calloc(map_words(s) + 1, 8);
+    s->later = calloc(map_words(s) + 1, 8);
+    s->copies = malloc((size_t)BATCH_PAGES * 4096);
+    if (!s->todo || !s->later || !s->copies)
+        return vane_fail(s->v, -ENOMEM, NULL, "out of memory");
+    if (s->opt->codec == STREAM_ZLIB || s->opt->codec == STREAM_ZSTD) {
+        s->pack = pack_new(&s->out, s->opt->codec == STREAM_ZLIB ? PACKED_ZLIB : PACKED_ZSTD, s->opt->level, 0);
+        if (!s->pack)
+            return vane_last_error(s->v)->code;
     }
-    if (rc == 0)
-        rc = send_todo(s, &sent);
-    if (rc == 0)
-        report(s, s->opt->live ? 99 : 0, sent, 0);
-    return rc;
+    return 0;
 }
 
 static int write_image(struct saver *s, int64_t *down_ms)
@@ -323,16 +161,12 @@ static int write_image(struct saver *s, int64_t *down_ms)
 
     if (rc == 0)
         rc = view_open(s->v, s->d, &s->g);
-    if (rc < 0)
-        return rc;
-    s->todo = calloc(map_words(s) + 1, 8);
-    s->later = calloc(map_words(s) + 1, 8);
-    s->tables = malloc((size_t)BATCH_PAGES * 4096);
-    if (!s->todo || !s->later || !s->tables)
-        return vane_fail(s->v, -ENOMEM, NULL, "out of memory");
-    rc = write_heads(s);
+    if (rc == 0)
+        rc = allocate(s);
+    if (rc == 0)
+        rc = write_heads(s);
     if (rc == 0 && s->opt->live)
-        rc = live_rounds(s);
+        rc = save_rounds(s);
     if (rc == 0 && s->opt->live)
         rc = suspend(s, down_ms);
     if (rc == 0)
@@ -340,69 +174,76 @@ static int write_image(struct saver *s, int64_t *down_ms)
     if (rc == 0)
         rc = save_tail(s->v, s->d, &s->g, &s->out);
     if (rc == 0)
+        rc = out_checksum(&s->out);
+    if (rc == 0)
         rc = out_record(&s->out, REC_END, NULL, 0);
-    return rc == 0 ? out_bytes(&s->out, &end, sizeof(end)) : rc;
+    if (rc == 0)
+        rc = out_bytes(&s->out, &end, sizeof(end));
+    return rc == 0 ? save_report(s, SAVE_END, 0, 0) : rc;
 }
 
-static int write_config(struct saver *s)
+static int write_stream(struct saver *s, int64_t *down_ms)
 {
-    struct xl_header h = { .byte_order = XL_BYTE_ORDER, .mandatory = XL_FLAG_JSON | XL_FLAG_STREAM_V2 };
-    struct vane_config *cfg = NULL;
-    char uuid[VANE_UUID_LEN], *text, *json = NULL;
-    size_t len = 0;
-    uint32_t json_len;
-    int rc;
+    int rc = out_open(&s->out, true);
 
-    vane_uuid_format(uuid, &s->d->uuid);
-    text = vane_config_of(vane_record_of(s->d), &len);
-    if (text && vane_config_parse(s->v, "record", text, len, &cfg) == 0)
-        json = vane_config_json(cfg, uuid);
-    free(text);
-    vane_config_free(cfg);
-    if (!json)
-        return vane_fail(s->v, -ENOENT, "vane config-update gives it one",
-                         "the configuration of domain %s is not known", s->d->name);
-    memcpy(h.magic, XL_MAGIC, sizeof(h.magic));
-    json_len = (uint32_t)strlen(json) + 1;
-    h.optional_len = 4 + json_len;
-    rc = out_bytes(&s->out, &h, sizeof(h));
     if (rc == 0)
-        rc = out_bytes(&s->out, &json_len, 4);
+        rc = write_config(s);
     if (rc == 0)
-        rc = out_bytes(&s->out, json, json_len);
-    free(json);
-    return rc;
+        rc = save_report(s, SAVE_CONFIG, 0, 0);
+    if (!s->opt->checksum)
+        out_drop_sum(&s->out);
+    return rc == 0 ? write_image(s, down_ms) : rc;
+}
+
+/* I1. The first error stays the one that is told. */
+static void take_back(struct saver *s)
+{
+    struct vane_error first = *vane_last_error(s->v);
+
+    if (s->suspended && stream_resume(s->v, s->d) < 0)
+        vane_log(s->v, VANE_ERROR, "%s", vane_last_error(s->v)->what);
+    vane_fail(s->v, first.code, first.hint, "%s", first.what);
+}
+
+static void release(struct saver *s)
+{
+    pack_free(s->pack);
+    out_close(&s->out);
+    view_close(&s->g);
+    free(s->todo);
+    free(s->later);
+    free(s->copies);
+    free(s);
 }
 
 int stream_save(struct vane *v, const struct vane_dom *d, int fd, const struct save_options *o,
                 int64_t *down_ms)
 {
-    struct saver *s = calloc(1, sizeof(*s));
-    int rc;
+    struct saver *s;
+    int rc = 0;
 
     *down_ms = 0;
+    if (!vane_xc(v) || !vane_xs(v))
+        return vane_last_error(v)->code;
+    s = calloc(1, sizeof(*s));
     if (!s)
         return vane_fail(v, -ENOMEM, NULL, "out of memory");
-    if (!vane_xc(v) || !vane_xs(v)) {
-        free(s);
-        return vane_last_error(v)->code;
+    *s = (struct saver){ .v = v, .d = d, .opt = o, .start_ms = vane_now_ms(), .guard = o->guard };
+    s->out = (struct stream_out){ .v = v, .fd = fd, .limit.rate = o->bandwidth, .stall_ms = o->stall_ms,
+                                  .cancel = o->cancel };
+    s->round_ms = s->start_ms;
+    if (!s->guard) {
+        s->guard = &s->own_guard;
+        rc = save_guard_begin(v, d, s->guard);
     }
-    *s = (struct saver){ .v = v, .d = d, .opt = o, .out = { v, fd, 0 }, .start_ms = vane_now_ms() };
-    rc = write_config(s);
-    if (rc == 0)
-        rc = write_image(s, down_ms);
-    log_stop(s);
-    view_close(&s->g);
-    if (rc < 0 && s->suspended) {                                                   /* I1 */
-        struct vane_error first = *vane_last_error(v);
-
-        if (stream_resume(v, d) < 0)
-            vane_log(v, VANE_ERROR, "%s", vane_last_error(v)->what);
-        vane_fail(v, first.code, first.hint, "%s", first.what);
+    if (rc == 0) {
+        rc = write_stream(s, down_ms);
+        save_log_stop(s);
+        if (rc < 0)
+            take_back(s);
+        if (s->guard == &s->own_guard)
+            save_guard_end(s->guard);
     }
-    free(s->todo);
-    free(s->later);
-    free(s->tables);
-    free(s);
+    release(s);
     return rc;
 }
