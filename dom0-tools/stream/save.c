@@ -33,28 +33,41 @@ int save_report(struct saver *s, enum save_phase phase, uint64_t pages, uint64_t
 
 /* ---- what comes first ---- */
 
+/* The domain's configuration as JSON. */
+static int config_json(struct saver *s, char **json)
+{
+    struct vane_config *cfg = NULL;
+    char uuid[VANE_UUID_LEN], *text;
+    size_t len = 0;
+    int rc = 0;
+
+    *json = NULL;
+    vane_uuid_format(uuid, &s->d->uuid);
+    text = vane_config_of(vane_record_of(s->d), &len);
+    if (!text || vane_config_parse(s->v, "record", text, len, &cfg) < 0)
+        rc = vane_fail(s->v, -ENOENT, "vane config-update gives it one",
+                       "the configuration of domain %s is not known", s->d->name);
+    else if (cfg->nomigrate)
+        rc = vane_fail(s->v, -EPERM, NULL, "domain %s has nomigrate set: it is tied to this host", s->d->name);
+    else if (!(*json = vane_config_json(cfg, uuid)))
+        rc = vane_fail(s->v, -ENOMEM, NULL, "out of memory");
+    free(text);
+    vane_config_free(cfg);
+    return rc;
+}
+
 static int write_config(struct saver *s)
 {
     struct xl_header h = { .byte_order = XL_BYTE_ORDER, .mandatory = XL_FLAG_JSON | XL_FLAG_STREAM_V2 };
-    struct vane_config *cfg = NULL;
-    char uuid[VANE_UUID_LEN], *text, *json = NULL;
-    size_t len = 0;
     uint32_t json_len;
+    char *json;
     int rc;
 
-    vane_uuid_format(uuid, &s->d->uuid);
-    text = vane_config_of(vane_record_of(s->d), &len);
-    if (text && vane_config_parse(s->v, "record", text, len, &cfg) == 0)
-        json = vane_config_json(cfg, uuid);
-    free(text);
-    vane_config_free(cfg);
-    if (!json)
-        return vane_fail(s->v, -ENOENT, "vane config-update gives it one",
-                         "the configuration of domain %s is not known", s->d->name);
-    if (s->opt->offer_len > STREAM_OFFER_MAX) {
-        free(json);
+    if (s->opt->offer_len > STREAM_OFFER_MAX)
         return vane_fail(s->v, -EINVAL, NULL, "an offer of %zu bytes", s->opt->offer_len);
-    }
+    rc = config_json(s, &json);
+    if (rc < 0)
+        return rc;
     memcpy(h.magic, XL_MAGIC, sizeof(h.magic));
     json_len = (uint32_t)strlen(json) + 1;
     h.optional_len = 4 + json_len + (uint32_t)s->opt->offer_len;
