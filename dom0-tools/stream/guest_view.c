@@ -5,8 +5,8 @@
  *   I1  everything the guest wrote (shared info, its page tables, its P2M) is read once, bounded, and
  *       a frame it names is used only if the M2P says that it is this pfn.
  *
- * ABI: arch_shared_info max_pfn, p2m_cr3, p2m_vaddr; XENMEM_machphys_mfn_list lists a frame for every
- * 2 MiB of the M2P.
+ * ABI: arch_shared_info max_pfn, p2m_cr3, p2m_vaddr, or pfn_to_mfn_frame_list_list where p2m_cr3 is 0;
+ * XENMEM_machphys_mfn_list lists a frame for every 2 MiB of the M2P.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -121,23 +121,50 @@ static int find_p2m(struct guest_view *g, uint64_t cr3, uint64_t va)
     return rc;
 }
 
+/* The older way: a frame of frames of the list's frames. */
+static int find_p2m_list(struct guest_view *g, uint64_t top)
+{
+    uint64_t n = (g->p2m_frames + 511) / 512;
+    xen_pfn_t frame = top, *middle, *leaf;
+    int rc = -EINVAL;
+
+    if (n > 512)                                /* 2^27 pages: what such a list can name */
+        return rc;
+    middle = xenforeignmemory_map(g->v->fmem, g->domid, PROT_READ, 1, &frame, NULL);
+    if (!middle)
+        return -errno;
+    leaf = calloc(n, sizeof(*leaf));
+    if (leaf)
+        memcpy(leaf, middle, n * sizeof(*leaf));
+    xenforeignmemory_unmap(g->v->fmem, middle, 1);
+    middle = leaf ? xenforeignmemory_map(g->v->fmem, g->domid, PROT_READ, n, leaf, NULL) : NULL;
+    rc = !leaf ? -ENOMEM : middle ? 0 : -errno;
+    if (middle) {
+        memcpy(g->p2m_mfn, middle, g->p2m_frames * sizeof(*g->p2m_mfn));
+        xenforeignmemory_unmap(g->v->fmem, middle, n);
+    }
+    free(leaf);
+    return rc;
+}
+
 static int map_p2m(struct guest_view *g)
 {
     const shared_info_t *s = g->shared;
     uint64_t pfns = __atomic_load_n(&s->arch.max_pfn, __ATOMIC_RELAXED);
     uint64_t cr3 = __atomic_load_n(&s->arch.p2m_cr3, __ATOMIC_RELAXED);
     uint64_t va = __atomic_load_n(&s->arch.p2m_vaddr, __ATOMIC_RELAXED);
+    uint64_t list = __atomic_load_n(&s->arch.pfn_to_mfn_frame_list_list, __ATOMIC_RELAXED);
     int rc;
 
-    if (cr3 == 0 || pfns == 0 || pfns > MAX_GUEST_PFNS || va % 4096)
-        return vane_fail(g->v, -EOPNOTSUPP, "its kernel must be Linux 4.x or newer, and have booted",
+    if ((cr3 == 0 && (list == 0 || list == NO_FRAME)) || pfns == 0 || pfns > MAX_GUEST_PFNS || va % 4096)
+        return vane_fail(g->v, -EOPNOTSUPP, "has its kernel booted?",
                          "the guest does not publish its memory map");
     g->max_pfn = pfns - 1;
     g->p2m_frames = g->max_pfn / 512 + 1;
     g->p2m_mfn = calloc(g->p2m_frames, sizeof(*g->p2m_mfn));
     if (!g->p2m_mfn)
         return vane_fail(g->v, -ENOMEM, NULL, "out of memory");
-    rc = find_p2m(g, cr3, va);
+    rc = cr3 ? find_p2m(g, cr3, va) : find_p2m_list(g, list);
     if (rc == 0) {
         g->p2m = xenforeignmemory_map(g->v->fmem, g->domid, PROT_READ, g->p2m_frames,
                                       (xen_pfn_t *)g->p2m_mfn, NULL);

@@ -33,6 +33,22 @@ int save_report(struct saver *s, enum save_phase phase, uint64_t pages, uint64_t
 
 /* ---- what comes first ---- */
 
+/* The record may be older than what the domain has now: the image must fit into what the reader allows it. */
+static void current_memory(struct saver *s, struct vane_config *cfg)
+{
+    struct store_io *io = vane_store(s->v);
+    uint64_t kb;
+
+    if (store_get_dom_memory_target(io, s->d->domid, &kb) == 0)
+        cfg->mem_kb = kb;
+    if (cfg->mem_kb < s->d->mem_kb)
+        cfg->mem_kb = s->d->mem_kb;             /* still on its way to the target */
+    if (store_get_dom_memory_static_max(io, s->d->domid, &kb) == 0)
+        cfg->max_kb = kb;
+    if (cfg->max_kb < cfg->mem_kb)
+        cfg->max_kb = cfg->mem_kb;
+}
+
 /* The domain's configuration as JSON. */
 static int config_json(struct saver *s, char **json)
 {
@@ -49,8 +65,12 @@ static int config_json(struct saver *s, char **json)
                        "the configuration of domain %s is not known", s->d->name);
     else if (cfg->nomigrate)
         rc = vane_fail(s->v, -EPERM, NULL, "domain %s has nomigrate set: it is tied to this host", s->d->name);
-    else if (!(*json = vane_config_json(cfg, uuid)))
-        rc = vane_fail(s->v, -ENOMEM, NULL, "out of memory");
+    if (rc == 0) {
+        current_memory(s, cfg);
+        *json = vane_config_json(cfg, uuid);
+        if (!*json)
+            rc = vane_fail(s->v, -ENOMEM, NULL, "out of memory");
+    }
     free(text);
     vane_config_free(cfg);
     return rc;

@@ -116,6 +116,8 @@ int in_bytes(struct stream_in *in, void *p, size_t n)
     size_t early = in->head_len - in->head_at < n ? in->head_len - in->head_at : n;
     int rc;
 
+    if (n == 0)
+        return 0;
     if (!in->settled && !in->sum) {         /* whether it has checksums is known at the first record */
         in->sum = XXH64_createState();
         if (!in->sum)

@@ -9,7 +9,7 @@ from test_vane import nothing_left, until, vane_does, vane_says
 TICKS = "while sleep 1; do echo ti''ck $((n=n+1)); done"
 
 
-def start(rig, name="s", memory=64, **options):
+def start(rig, name="s", memory=96, **options):
     """Dom0 with a guest that counts seconds on its console."""
     dom0 = rig.boot_with_guests(**{"mem": "2G", "hv_args": "dom0_mem=1G", **options})
     before = free_memory(dom0)
@@ -170,7 +170,7 @@ def between(rig, first, second, saver, restorer):
     # What the guest's CPU may be is what both machines have; and no protection keys before Xen.
     cpu = "max,-smap,-smep,-pku,-la57"
     one = rig.boot_with_guests(hv=first, cpu=cpu, mem="2G", hv_args="dom0_mem=1G", disks=[rig_disk(disk)])
-    one.check("vane create --wait " + write_config(one, "s", memory=64), 180)
+    one.check("vane create --wait " + write_config(one, "s", memory=96), 180)
     guest_says(one, "s", "guest ready")
     vane_does(one, "s", TICKS)
     vane_says(one, "s", "^tick 3")

@@ -35,6 +35,7 @@ static uint8_t image[512 * 1024];
 static size_t image_len;
 
 enum { PLAIN, SUMMED, ZLIB, ZSTD };
+#define BATCHES 20                      /* more than are under way at once */
 
 /* A batch of three pages' words, two of them with data, as PAGE_DATA or packed. */
 static int put_batch(struct stream_out *o, int form)
@@ -54,7 +55,7 @@ static int put_batch(struct stream_out *o, int form)
         return out_pages(o, head, page, 2) | out_checksum(o);
     p = pack_new(o, form == ZLIB ? PACKED_ZLIB : PACKED_ZSTD, 0, 2);
     CU_ASSERT_PTR_NOT_NULL_FATAL(p);
-    for (unsigned i = 0; i < 20; i++) {                 /* more than are under way at once */
+    for (unsigned i = 0; i < BATCHES; i++) {
         to = pack_room(p);
         CU_ASSERT_PTR_NOT_NULL_FATAL(to);
         memcpy(to, &ph, sizeof(ph));
