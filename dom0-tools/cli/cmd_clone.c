@@ -79,18 +79,30 @@ static int new_identity(struct cli *c, struct vane_config *from, const char *nam
     return rc;
 }
 
-/* The state of a running domain in a file without a name. */
+/* A file without a name, that goes with us. */
+static int nameless_file(struct cli *c)
+{
+    const char *dir[] = { getenv("TMPDIR"), "/var/tmp", "/tmp" };
+    int fd = -1;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(dir) && fd < 0; i++) {
+        if (dir[i])
+            fd = open(dir[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    }
+    return fd >= 0 ? fd : vane_fail(c->v, -errno, "TMPDIR names another directory",
+                                    "cannot write a file in /var/tmp or /tmp: %s", strerror(errno));
+}
+
+/* The state of a running domain in such a file. */
 static int image_of(struct cli *c, const struct vane_dom *d, struct stream_in *in, struct vane_config **cfg)
 {
     struct save_guard guard;
     const struct save_options o = { .codec = STREAM_ZERO, .guard = &guard };
-    const char *dir = getenv("TMPDIR");
     int64_t down;
-    int fd = open(dir ? dir : "/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), rc;
+    int fd = nameless_file(c), rc;
 
     if (fd < 0)
-        return vane_fail(c->v, -errno, "TMPDIR names another directory", "cannot write a file in %s: %s",
-                         dir ? dir : "/var/tmp", strerror(errno));
+        return fd;
     rc = save_guard_begin(c->v, d, &guard);
     if (rc == 0) {
         rc = stream_save(c->v, d, fd, &o, &down);
