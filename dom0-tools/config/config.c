@@ -171,7 +171,7 @@ static int parse_boot(struct cfg_parser *p, struct vane_config *c)
 static int parse_sizes(struct cfg_parser *p, struct vane_config *c)
 {
     long mem = 32, max = 0, n;
-    int rc = get_long(p, "memory", 4, 1L << 24, &mem);
+    int rc = get_long(p, "memory", 1, 1L << 24, &mem);
 
     if (rc < 0)
         return rc;

@@ -9,6 +9,8 @@
  *
  *   B1  an answer is matched to a request under way by id, and its operation must be that request's.
  *   B2  whatever the back end answers, data lands only in the pages of that request.
+ *   B3  a request is under way until it was answered, also over a resume: the new back end is asked again. Reads,
+ *       writes of the same data, flushes and discards may be done twice.
  */
 #ifndef PV_BLKFRONT_H
 #define PV_BLKFRONT_H
@@ -25,6 +27,8 @@
 struct blk_request {
     uint8_t op;
     bool done;
+    uint64_t sector;
+    size_t len;                         /* bytes of the disk it is about */
     int status;                         /* 0 or -errno when done */
     unsigned nr_pages;
     uint8_t *pages;                     /* nr_pages * 4096 bytes, granted */
@@ -39,6 +43,7 @@ struct blk_queue {
     evtchn_port_t port;
     void *ring_page;
     grant_ref_t ring_ref;
+    uint64_t answered;                  /* requests, since the disk was opened */
     struct blk_request requests[BLK_DEPTH];
 };
 
@@ -62,6 +67,13 @@ int blkfront_open(struct blkfront *b, struct xs *xs, struct pv_grants *grants, u
  * (their pages are leaked on purpose). */
 int blkfront_close(struct blkfront *b);
 
+/*
+ * After a suspend, in another domain, with a new grant pool and store connection at the old addresses: connect again.
+ * Requests under way are asked again (B3); who waits for one just waits on. -EOPNOTSUPP when the new back end offers
+ * fewer queues or segments than are in use. After any error all requests fail with -EIO and the disk can only be closed.
+ */
+int blkfront_resume(struct blkfront *b);
+
 /* A free request of queue @q: its id, or -ENOSPC. Fill its pages for a write. */
 int blk_get(struct blkfront *b, unsigned q);
 /* Start @op on @len bytes at sector @sector (len: multiple of 512, within the request's pages; 0 for flush).
@@ -75,10 +87,10 @@ int blk_poll(struct blkfront *b, unsigned q);
 int blk_wait(struct blkfront *b, unsigned q, int id);
 void blk_put(struct blkfront *b, unsigned q, int id);
 
-/* All in one, on queue 0: 0 or -errno. */
-int blk_read(struct blkfront *b, uint64_t sector, void *data, size_t len);
-int blk_write(struct blkfront *b, uint64_t sector, const void *data, size_t len);
-int blk_flush(struct blkfront *b);
-int blk_discard(struct blkfront *b, uint64_t sector, uint64_t count);
+/* All in one, on queue @q: 0 or -errno. */
+int blk_read(struct blkfront *b, unsigned q, uint64_t sector, void *data, size_t len);
+int blk_write(struct blkfront *b, unsigned q, uint64_t sector, const void *data, size_t len);
+int blk_flush(struct blkfront *b, unsigned q);
+int blk_discard(struct blkfront *b, unsigned q, uint64_t sector, uint64_t count);
 
 #endif

@@ -33,6 +33,14 @@ struct net_info {
     uint16_t gso_size;
 };
 
+/* What the user of an interface wants of it, and can take. */
+struct net_wish {
+    unsigned queues;                    /* up to NET_QUEUES */
+    unsigned slots;                     /* pages in each direction of each queue, 2..256 */
+    bool csum;                          /* takes frames whose checksum is not filled in (info.csum_blank) */
+    bool gso;                           /* takes TCP segments longer than the MTU (info.gso_size); implies csum */
+};
+
 struct net_queue {
     struct pv_ring tx, rx;
     struct pv_ids tx_ids;
@@ -41,6 +49,7 @@ struct net_queue {
     grant_ref_t tx_ref, rx_ref;
     unsigned tx_slots, rx_slots;        /* pages in use of each */
     uint8_t *tx_pages, *rx_pages;
+    uint8_t *joined;                    /* room for one frame of several slots */
     grant_ref_t tx_refs[NET_TX_SLOTS], rx_refs[NET_RX_SLOTS];
     uint64_t tx_frames, rx_frames, tx_errors, rx_errors;
 };
@@ -48,19 +57,21 @@ struct net_queue {
 struct netfront {
     struct xenbus_device bus;
     struct pv_grants *grants;
-    unsigned nr_queues;
+    struct net_wish wish;
+    unsigned id, nr_queues;
     uint8_t mac[6];
     bool sg, gso4, gso6;                /* what the back end takes */
     struct net_queue *queues;
-    uint8_t *joined;                    /* room for one frame of several slots */
 };
 
 /* Called for each frame that came in; @data is the caller's until it returns. */
 typedef void (*net_receive_t)(void *arg, unsigned queue, const uint8_t *data, size_t len, const struct net_info *info);
 
-/* Connect vif @id with up to @queues queues and @slots pages in each direction of each (2..256): 0 or -errno. */
-int netfront_open(struct netfront *n, struct xs *xs, struct pv_grants *grants, unsigned id, unsigned queues,
-                  unsigned slots);
+/* Connect vif @id: 0 or -errno; on failure nothing stays granted. */
+int netfront_open(struct netfront *n, struct xs *xs, struct pv_grants *grants, unsigned id,
+                  const struct net_wish *wish);
+/* As blkfront_resume(), but frames that were under way are lost, as on any network; sg and gso may have changed. */
+int netfront_resume(struct netfront *n);
 /* As blkfront_close(). */
 int netfront_close(struct netfront *n);
 

@@ -60,14 +60,18 @@ int strncmp(const char *a, const char *b, size_t n);
 #define pv_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
 #define pv_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
-/* Copy out of memory the other side can write: every byte is read exactly once. */
+/* Copy @n bytes (a multiple of 4, @src aligned to it) out of memory the other side can write: every word is read
+ * exactly once. */
 static inline void pv_copy_once(void *dst, const volatile void *src, size_t n)
 {
-    const volatile uint8_t *s = src;
+    const volatile uint32_t *s = src;
     uint8_t *d = dst;
 
-    while (n-- > 0)
-        *d++ = *s++;
+    for (; n >= sizeof(*s); n -= sizeof(*s), d += sizeof(*s)) {
+        uint32_t word = *s++;
+
+        memcpy(d, &word, sizeof(word));
+    }
 }
 
 #endif

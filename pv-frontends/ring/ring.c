@@ -50,11 +50,11 @@ int pv_ring_responses(struct pv_ring *r)
     return (int)waiting;
 }
 
-uint32_t pv_ring_take(struct pv_ring *r, void *copy)
+uint32_t pv_ring_take(struct pv_ring *r, void *copy, size_t size)
 {
     uint32_t slot = r->rsp_cons++ & (r->size - 1);
 
-    pv_copy_once(copy, r->shared->entries + (size_t)slot * r->entry_size, r->entry_size);
+    pv_copy_once(copy, r->shared->entries + (size_t)slot * r->entry_size, size);
     return slot;
 }
 

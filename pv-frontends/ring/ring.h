@@ -44,8 +44,9 @@ bool pv_ring_push(struct pv_ring *r);
 
 /* Answers waiting: a count, or -EIO when the back end's index is impossible (R2). */
 int pv_ring_responses(struct pv_ring *r);
-/* Copy the next answer to @copy (entry_size bytes); only while pv_ring_responses() > 0. Returns its slot. */
-uint32_t pv_ring_take(struct pv_ring *r, void *copy);
+/* Copy @size bytes (a multiple of 4, at most entry_size) of the next answer to @copy; only while pv_ring_responses() > 0.
+ * Returns its slot. */
+uint32_t pv_ring_take(struct pv_ring *r, void *copy, size_t size);
 /* After the last answer: ask for an event at the next one. True: one came meanwhile, look again. */
 bool pv_ring_rearm(struct pv_ring *r);
 

@@ -6,7 +6,10 @@ void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
     void *ret = dst;
 
-    asm volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(n) : : "memory");
+    size_t words = n / 8, bytes = n % 8;
+
+    asm volatile("rep movsq" : "+D"(dst), "+S"(src), "+c"(words) : : "memory");
+    asm volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(bytes) : : "memory");
     return ret;
 }
 
@@ -26,7 +29,11 @@ void *memset(void *dst, int byte, size_t n)
 {
     void *ret = dst;
 
-    asm volatile("rep stosb" : "+D"(dst), "+c"(n) : "a"(byte) : "memory");
+    size_t words = n / 8, bytes = n % 8;
+    uint64_t pattern = (uint8_t)byte * 0x0101010101010101UL;
+
+    asm volatile("rep stosq" : "+D"(dst), "+c"(words) : "a"(pattern) : "memory");
+    asm volatile("rep stosb" : "+D"(dst), "+c"(bytes) : "a"(pattern) : "memory");
     return ret;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What the front ends need (pv_port.h), from the tiny guest's parts. Owns the mapping of the grant table. */
 #include "port.h"
+#include "thread.h"
 
-#define GRANT_FRAMES 4U
+#define GRANT_FRAMES 16U
 
 static struct grant_entry_v1 *table;
 static unsigned table_entries;
@@ -72,12 +73,7 @@ uint64_t pv_now(void)
 /* A masked port that is pending ends a poll at once and is not delivered: what we want for waiting by hand. */
 void pv_wait(evtchn_port_t port, uint64_t when)
 {
-    struct sched_poll op = { .nr_ports = 1, .timeout = when };
-
-    set_xen_guest_handle(op.ports, &port);
-    if (when > time_now())
-        hc_sched_op(SCHEDOP_poll, &op);
-    evtchn_clear(port);
+    thread_wait(port, when);
 }
 
 struct pv_grants *port_grants(void)
@@ -117,7 +113,8 @@ void port_resume(void)
 
 void port_reset(void)
 {
-    grants_ready = false;
+    if (grants_ready)
+        pv_grants_init(&grants);
     if (store != NULL && start_info->store_evtchn != 0)
         xs_init(store, mm_mfn_va(start_info->store_mfn), start_info->store_evtchn);
 }

@@ -159,8 +159,10 @@ void event_dispatch(void);
 
 /* ---- time.c ---- */
 
-/* Nanoseconds since the hypervisor started. */
+/* Nanoseconds; never back, also over a suspend. */
 uint64_t time_now(void);
+/* The same moment as the hypervisor counts, for timers and polls. */
+uint64_t time_to_system(uint64_t when);
 /* Wall clock, nanoseconds since 1970. */
 uint64_t time_wall(void);
 void time_init(void);
@@ -178,8 +180,9 @@ void time_block_until(uint64_t when);
 
 /* ---- smp.c ---- */
 
-/* Run @fn(@arg) on vCPU @id (not yet started): 0 or -errno. @fn should end in smp_stop(). */
+/* Run @fn(@arg) on vCPU @id, which is down: not yet started, or its function has returned. 0 or -errno. */
 int smp_start(unsigned id, void (*fn)(void *), void *arg);
+bool smp_is_up(unsigned id);
 /* Take this vCPU down; returns when another one brings it up again. */
 void smp_stop(void);
 unsigned smp_vcpu_count(void);

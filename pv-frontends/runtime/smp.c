@@ -13,9 +13,10 @@ void smp_start_here(struct cpu *c)
     trap_init_cpu(c);
     time_init();
     event_enable();
-    c->entry(c->entry_arg);
-    for (;;)
+    for (;;) {
+        c->entry(c->entry_arg);
         smp_stop();
+    }
 }
 
 unsigned smp_vcpu_count(void)
@@ -27,17 +28,11 @@ unsigned smp_vcpu_count(void)
     return n;
 }
 
-int smp_start(unsigned id, void (*fn)(void *), void *arg)
+/* The context of a vCPU that has none: not started yet, or not since a resume in another domain. */
+static long initialise(struct cpu *c)
 {
     static struct vcpu_guest_context ctx;
-    struct cpu *c = &cpus[id];
-    void *stack = page_alloc_run(STACK_PAGES);
-    long rc;
 
-    if (stack == NULL || id >= GUEST_VCPUS)
-        return -XEN_ENOMEM;
-    *c = (struct cpu){ .self = c, .id = id, .entry = fn, .entry_arg = arg,
-                       .stack_top = (uintptr_t)stack + STACK_PAGES * PAGE_SIZE };
     memset(&ctx, 0, sizeof(ctx));
     ctx.flags = VGCF_in_kernel;
     ctx.user_regs.rip = (uintptr_t)smp_entry;
@@ -50,10 +45,37 @@ int smp_start(unsigned id, void (*fn)(void *), void *arg)
     ctx.kernel_sp = c->stack_top;
     ctx.gs_base_kernel = (uintptr_t)c;
     ctx.ctrlreg[3] = mm_l4_mfn() << PAGE_SHIFT;
-    rc = hc_vcpu_op(VCPUOP_initialise, id, &ctx);
-    if (rc == 0)
-        rc = hc_vcpu_op(VCPUOP_up, id, NULL);
+    return hc_vcpu_op(VCPUOP_initialise, c->id, &ctx);
+}
+
+int smp_start(unsigned id, void (*fn)(void *), void *arg)
+{
+    struct cpu *c = id < GUEST_VCPUS ? &cpus[id] : NULL;
+    void *stack;
+    long rc;
+
+    if (c == NULL)
+        return -XEN_EINVAL;
+    if (c->self == NULL) {
+        stack = page_alloc_run(STACK_PAGES);
+        if (stack == NULL)
+            return -XEN_ENOMEM;
+        *c = (struct cpu){ .self = c, .id = id, .stack_top = (uintptr_t)stack + STACK_PAGES * PAGE_SIZE };
+    }
+    c->entry = fn;
+    c->entry_arg = arg;
+    rc = hc_vcpu_op(VCPUOP_up, id, NULL);
+    if (rc == -XEN_EINVAL) {
+        rc = initialise(c);
+        if (rc == 0)
+            rc = hc_vcpu_op(VCPUOP_up, id, NULL);
+    }
     return (int)rc;
+}
+
+bool smp_is_up(unsigned id)
+{
+    return hc_vcpu_op(VCPUOP_is_up, id, NULL) == 1;
 }
 
 void smp_stop(void)

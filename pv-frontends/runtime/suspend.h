@@ -9,15 +9,16 @@
 void suspend_init(void);
 /*
  * Stop here until the toolstack lets us go on: 0 = in a new domain (event channels, grants and XenStore watches are
- * gone: devices must be opened again), 1 = cancelled, everything as before, or -errno. Only vCPU 0 may run, and
- * devices must be closed before. Nothing may be mapped that is not ours.
+ * gone: blkfront_resume(), netfront_resume()), 1 = cancelled, everything as before, or -errno. Only vCPU 0 may run;
+ * its other threads stay where they wait. Nothing may be mapped that is not ours. Time goes on where it stood.
  */
 int guest_suspend(void);
 
-/* For suspend.c: the shared page, what mm.c and event.c must forget. */
+/* For suspend.c: the shared page, what mm.c and event.c must forget, the time at which the clock goes on. */
 void runtime_map_shared(void);
 void runtime_unmap_shared(void);
 void mm_resume(void);
 void event_resume(void);
+void time_continue(uint64_t then);
 
 #endif

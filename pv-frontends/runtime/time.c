@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time from the pages the hypervisor publishes, and the one-shot timer. Owns the timer ports.
+ * Time from the pages the hypervisor publishes, and the one-shot timer. Owns the timer ports and the distance between
+ * the guest's time and the machine's, which is not 0 once we have moved to another machine.
  *
  * ABI: xen.h vcpu_time_info: odd version = being written; scale is 32.32 with a shift.
  */
-#include "runtime.h"
+#include "suspend.h"
 
 static int timer_port[GUEST_VCPUS];
+static uint64_t ahead;                  /* of the machine's time, modulo 2^64 */
 
 static uint64_t tsc(void)
 {
@@ -16,7 +18,7 @@ static uint64_t tsc(void)
     return ((uint64_t)hi << 32) | lo;
 }
 
-uint64_t time_now(void)
+static uint64_t system_now(void)
 {
     const volatile struct vcpu_time_info *t = &shared_info->vcpu_info[this_cpu()->id].time;
     uint32_t version;
@@ -33,6 +35,22 @@ uint64_t time_now(void)
     return ns;
 }
 
+uint64_t time_now(void)
+{
+    return system_now() + ahead;
+}
+
+uint64_t time_to_system(uint64_t when)
+{
+    /* A time before the machine's start has come; "never" stays never. */
+    return when == UINT64_MAX ? when : (int64_t)(when - ahead) < 1 ? 1 : when - ahead;
+}
+
+void time_continue(uint64_t then)
+{
+    ahead = then - system_now();
+}
+
 uint64_t time_wall(void)
 {
     const volatile struct shared_info *s = shared_info;
@@ -45,7 +63,7 @@ uint64_t time_wall(void)
         ns = (((uint64_t)s->wc_sec_hi << 32) | s->wc_sec) * SECOND + s->wc_nsec;
         asm volatile("" ::: "memory");
     } while ((version & 1) || version != s->wc_version);
-    return ns + time_now();
+    return ns + system_now();
 }
 
 static void tick(evtchn_port_t port, void *arg)
@@ -66,7 +84,7 @@ void time_init(void)
 
 void time_block_until(uint64_t when)
 {
-    struct vcpu_set_singleshot_timer timer = { .timeout_abs_ns = when };
+    struct vcpu_set_singleshot_timer timer = { .timeout_abs_ns = time_to_system(when) };
     unsigned id = this_cpu()->id;
 
     /* Masked: a timer that fires before we block must stay pending, or nothing would wake us. Blocking unmasks. */

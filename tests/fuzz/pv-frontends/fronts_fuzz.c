@@ -28,10 +28,10 @@ static void use_disk(struct xs *xs, struct pv_grants *grants, unsigned pages)
         return;
     for (unsigned i = 0; i < 4; i++) {
         memset(buf, (int)i, sizeof(buf));
-        blk_write(&b, i * 64, buf, 4096 * (1 + i * 12));
-        blk_read(&b, i * 64, buf, 4096);
-        blk_flush(&b);
-        blk_discard(&b, 0, 8);
+        blk_write(&b, 0, i * 64, buf, 4096 * (1 + i * 12));
+        blk_read(&b, 0, i * 64, buf, 4096);
+        blk_flush(&b, 0);
+        blk_discard(&b, 0, 0, 8);
     }
     blkfront_close(&b);
 }
@@ -41,7 +41,7 @@ static void use_net(struct xs *xs, struct pv_grants *grants)
     static uint8_t frame[12000], sink;
     struct netfront n;
 
-    if (netfront_open(&n, xs, grants, 0, 1, 16) != 0)
+    if (netfront_open(&n, xs, grants, 0, &(struct net_wish){ .queues = 1, .slots = 16 }) != 0)
         return;
     for (unsigned i = 0; i < 40; i++) {
         net_send(&n, 0, frame, 60 + i * 200, NULL);

@@ -1,118 +1,103 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Disk exerciser. Claim: what is written to a PV disk comes back: a chain of blocks, each holding the hash of the
- * one before, is written in a scattered order, flushed, and followed from its first block to its last.
+ * Disk exerciser. Claim: what is written to a PV disk comes back, whichever queue carries it: chains of blocks, each
+ * holding the hash of the one before, are written in a scattered order, a chain through each queue, flushed, and
+ * followed from first to last through another queue. Suspended meanwhile, it goes on where it was.
  *
  *   disk=N      XenStore number of the disk (51712 = xvda)
- *   mib=N       size of the chain (default 8, at most the disk)
+ *   mib=N       size of all chains (default 8, at most the disk)
  *   rounds=N    how often (default 2); queues=N, pages=N as in blkfront_open()
- *   leave       the chain is the last thing written; keep: only verify what such a run has left
+ *   leave       the chains are the last thing written; keep: only verify what such a run has left
+ *
+ * With as many vCPUs as queues every queue has a vCPU of its own, else a thread of vCPU 0.
  */
+#include "control.h"
 #include "harness.h"
-#include "blkfront.h"
 #include "port.h"
+#include "suspend.h"
+#include "thread.h"
+#include "work.h"
 
-static struct blkfront disk;
-static uint64_t blocks;                 /* of one request each */
-static size_t block_size;
-static uint8_t *block;
+struct work work;
 
-static uint64_t hash(const uint8_t *data, size_t len)
+static bool each_has_a_cpu(void)
 {
-    const uint64_t *w = (const void *)data;
-    uint64_t h = 0x9e3779b97f4a7c15UL;
-
-    for (size_t i = 0; i < len / 8; i++)
-        h = (h ^ w[i]) * 0xff51afd7ed558ccdUL, h ^= h >> 29;
-    return h;
+    return work.nr > 1 && smp_vcpu_count() >= work.nr;
 }
 
-/* The k-th block of the chain lies where no neighbour of k does: an odd stride modulo a power of two. */
-static uint64_t place(uint64_t k)
+static bool stop;                       /* asked to end after this round */
+
+static void obey_toolstack(void)
 {
-    return (k * 0x9e3779b1UL) & (blocks - 1);
-}
+    static unsigned resumes;
+    enum control request = control_poll();
 
-static void fill(uint64_t k, uint64_t before, uint64_t round)
-{
-    uint64_t *w = (void *)block, state = k * 2654435761UL + round + 1;
-
-    for (size_t i = 3; i < block_size / 8; i++)
-        w[i] = random_next(&state);
-    w[0] = k;
-    w[1] = before;
-    w[2] = round;
-}
-
-static bool write_chain(uint64_t round)
-{
-    uint64_t before = 0;
-
-    for (uint64_t k = 0; k < blocks; k++) {
-        fill(k, before, round);
-        before = hash(block, block_size);
-        int rc = blk_write(&disk, place(k) * (block_size / BLK_SECTOR), block, block_size);
-        if (rc != 0) {
-            item_fail("write of block %lu: %d", k, rc);
-            return false;
-        }
+    if (request != CONTROL_SUSPEND) {
+        stop = stop || request != CONTROL_NONE;
+        return;
     }
-    int rc = disk.flush ? blk_flush(&disk) : 0;
-    CHECK(rc == 0, "flush: %d", rc);
-    return rc == 0;
+    int rc = guest_suspend();
+    CHECK(rc >= 0, "suspend: %d", rc);
+    if (rc == 0)
+        RC(blkfront_resume(&work.disk), 0);
+    printf("resumed: %d (%u)\n", rc, ++resumes);
 }
 
-static bool verify_chain(void)
+static void run_threads(void (*fn)(void *))
 {
-    uint64_t before = 0, round = 0;
+    struct thread *threads[BLK_QUEUES];
+    unsigned done = 0;
 
-    for (uint64_t k = 0; k < blocks; k++) {
-        uint64_t *w = (void *)block;
-
-        memset(block, 0xee, block_size);
-        int rc = blk_read(&disk, place(k) * (block_size / BLK_SECTOR), block, block_size);
-        if (k == 0)
-            round = w[2];
-        if (rc != 0 || w[0] != k || w[1] != before || w[2] != round) {
-            item_fail("block %lu: rc %d, says block %lu of round %lu, chain %s", k, rc, w[0], w[2],
-                      w[1] == before ? "whole" : "broken");
-            return false;
-        }
-        before = hash(block, block_size);
-    }
-    return true;
-}
-
-/* All requests of a queue at once: throughput, and answers in any order. */
-static void stream(uint8_t op)
-{
-    uint64_t sector = 0, bytes = 0, start = time_now();
-    const uint64_t end = blocks * (block_size / BLK_SECTOR);
-    int ids[BLK_DEPTH];
-
-    while (sector < end) {
-        unsigned n = 0;
-
-        while (n < disk.depth && sector < end && (ids[n] = blk_get(&disk, 0)) >= 0) {
-            if (blk_start(&disk, 0, ids[n], op, sector, block_size) != 0) {
-                blk_put(&disk, 0, ids[n]);
-                break;
-            }
-            sector += block_size / BLK_SECTOR;
-            bytes += block_size;
-            n++;
-        }
-        if (n == 0) {
-            item_fail("no request could be started at sector %lu", sector);
+    for (unsigned q = 0; q < work.nr; q++) {
+        threads[q] = thread_start(fn, &work.workers[q]);
+        if (threads[q] == NULL) {
+            item_fail("no memory for a thread");
             return;
         }
-        blk_kick(&disk, 0);
-        for (unsigned i = 0; i < n; i++) {
-            int rc = blk_wait(&disk, 0, ids[i]);
-            CHECK(rc == 0, "request %u: %d", i, rc);
-            blk_put(&disk, 0, ids[i]);
-        }
     }
+    while (done < work.nr) {
+        obey_toolstack();
+        thread_wait(port_store()->port, time_now() + 20 * MS);
+        for (done = 0; done < work.nr && work.workers[done].done; done++)
+            ;
+    }
+    for (unsigned q = 0; q < work.nr; q++)
+        thread_join(threads[q]);
+}
+
+static void run_cpus(void (*fn)(void *))
+{
+    for (unsigned q = 1; q < work.nr; q++)
+        RC(smp_start(q, fn, &work.workers[q]), 0);
+    fn(&work.workers[0]);
+    for (unsigned q = 1; q < work.nr; q++)
+        CHECK(wait_for(!smp_is_up(q), 120 * SECOND), "vCPU %u does not end", q);
+}
+
+/* @fn for every worker at the same time: true if none failed. */
+static bool all(void (*fn)(void *))
+{
+    bool good = true;
+
+    for (unsigned q = 0; q < work.nr; q++)
+        work.workers[q].done = false;
+    if (each_has_a_cpu())
+        run_cpus(fn);
+    else
+        run_threads(fn);
+    for (unsigned q = 0; q < work.nr; q++) {
+        CHECK(!work.workers[q].failed, "queue %u: %s", q, work.workers[q].why);
+        good = good && !work.workers[q].failed;
+    }
+    return good;
+}
+
+static void stream(uint8_t op)
+{
+    uint64_t start = time_now(), bytes = work.blocks * work.block_size;
+
+    work.op = op;
+    all(work_stream);
     uint64_t took = time_now() - start;
     printf("blk-throughput %s: %lu KiB in %lu us, %lu KiB/s\n", op == BLKIF_OP_READ ? "read" : "write", bytes >> 10,
            took / 1000, (bytes >> 10) * SECOND / (took + 1));
@@ -120,52 +105,87 @@ static void stream(uint8_t op)
 
 static void limits(void)
 {
+    struct blkfront *b = &work.disk;
+    uint8_t *block = work.workers[0].block;
+
     item("limits");
-    RC(blk_read(&disk, disk.sectors, block, 512), -XEN_EINVAL);
-    RC(blk_read(&disk, ~0UL, block, 512), -XEN_EINVAL);
-    RC(blk_read(&disk, 0, block, 100), -XEN_EINVAL);
-    RC(blk_read(&disk, disk.sectors - 1, block, 1024), -XEN_EINVAL);
-    if (disk.discard)
-        RC(blk_discard(&disk, 0, block_size / BLK_SECTOR), 0);
+    RC(blk_read(b, 0, b->sectors, block, 512), -XEN_EINVAL);
+    RC(blk_read(b, 0, ~0UL, block, 512), -XEN_EINVAL);
+    RC(blk_read(b, 0, 0, block, 100), -XEN_EINVAL);
+    RC(blk_read(b, 0, b->sectors - 1, block, 1024), -XEN_EINVAL);
+}
+
+/* The sectors between two that are discarded keep what they hold. */
+static void discard(void)
+{
+    struct blkfront *b = &work.disk;
+    uint8_t *block = work.workers[0].block;
+
+    item("discard");
+    if (!b->discard) {
+        RC(blk_discard(b, 0, 0, 8), -XEN_EOPNOTSUPP);
+        return;
+    }
+    memset(block, 0x5a, 3 * 4096);
+    RC(blk_write(b, 0, 0, block, 3 * 4096), 0);
+    RC(blk_discard(b, 0, 0, 8), 0);
+    RC(blk_discard(b, 0, 16, 8), 0);
+    RC(blk_discard(b, 0, b->sectors, 8), -XEN_EINVAL);
+    RC(blk_read(b, 0, 8, block, 4096), 0);
+    for (unsigned i = 0; i < 4096; i++)
+        if (block[i] != 0x5a) {
+            item_fail("byte %u between the discarded sectors is %x", i, block[i]);
+            return;
+        }
+}
+
+static bool connect(unsigned id)
+{
+    int rc = blkfront_open(&work.disk, port_store(), port_grants(), id, (unsigned)cmdline_number("queues", 1),
+                           (unsigned)cmdline_number("pages", 32));
+
+    if (rc == -XEN_ENOENT) {
+        item_skip("no disk %u", id);
+        return false;
+    }
+    CHECK(rc == 0, "connecting the disk: %d", rc);
+    if (rc != 0)
+        return false;
+    if (!work_init((uint64_t)cmdline_number("mib", 8) << 20)) {
+        item_fail("no memory for the workers");
+        return false;
+    }
+    const struct blkfront *b = &work.disk;
+    printf("disk %u: %lu sectors, %u queues on %u vCPUs, %u pages a request, indirect %d, persistent %d, flush %d, "
+           "discard %d, %lu blocks\n", id, b->sectors, b->nr_queues, each_has_a_cpu() ? work.nr : 1, b->max_segments,
+           b->indirect, b->persistent, b->flush, b->discard, work.blocks);
+    return true;
 }
 
 void guest_test(void)
 {
-    unsigned id = (unsigned)cmdline_number("disk", 51712);
-
     item("connect");
-    mm_extend(2048);
+    mm_extend(start_info->nr_pages);
     if (is_initial_domain() || cmdline_has("nostore") || port_store() == NULL) {
         item_skip("no XenStore");
         return;
     }
-    int rc = blkfront_open(&disk, port_store(), port_grants(), id, (unsigned)cmdline_number("queues", 1),
-                           (unsigned)cmdline_number("pages", 32));
-    if (rc == -XEN_ENOENT) {
-        item_skip("no disk %u", id);
+    if (!connect((unsigned)cmdline_number("disk", 51712)))
         return;
-    }
-    CHECK(rc == 0, "connecting the disk: %d", rc);
-    if (rc != 0)
-        return;
-    block_size = disk.max_segments * PAGE_SIZE;
-    block = page_alloc_run(disk.max_segments);
-    for (blocks = 1; blocks * 2 * block_size <= cmdline_number("mib", 8) << 20 &&
-                     blocks * 2 * (block_size / BLK_SECTOR) <= disk.sectors;)
-        blocks *= 2;
-    printf("disk %u: %lu sectors, %u queues, %u pages a request, flush %d, discard %d, persistent %d, %lu blocks\n", id,
-           disk.sectors, disk.nr_queues, disk.max_segments, disk.flush, disk.discard, disk.persistent, blocks);
     item("chain");
-    for (uint64_t round = 1; round <= cmdline_number("rounds", 2); round++)
-        if ((!cmdline_has("keep") && !write_chain(round)) || !verify_chain())
+    for (uint64_t round = 1; round <= cmdline_number("rounds", 2) && !stop; round++)
+        if ((!cmdline_has("keep") && !all(work_write)) || !all(work_verify))
             break;
     if (!cmdline_has("keep") && !cmdline_has("leave")) {
         item("stream");
         stream(BLKIF_OP_WRITE);
         stream(BLKIF_OP_READ);
         limits();
+        discard();
     }
+    for (unsigned q = 0; q < work.nr; q++)
+        printf("queue %u: %lu requests\n", q, work.disk.queues[q].answered);
     item("close");
-    rc = blkfront_close(&disk);
+    int rc = blkfront_close(&work.disk);
     CHECK(rc == 0 || rc == -XEN_EBUSY, "close: %d", rc);
 }

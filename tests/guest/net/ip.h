@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ip.h - just enough IPv4 to be talked to: ARP, ICMP echo, UDP echo, and HTTP over a TCP that serves one small
- * page per connection
+ * ip.h - just enough IPv4 to be talked to: ARP, ICMP echo, UDP echo, and a small TCP (tcp.c) with a server on top
  *
  * Packaged lwIP was left aside: Debian ships its headers and a hosted shared library, not sources that fit a
  * freestanding build. Everything a peer sends is length-checked against the frame before use.
@@ -9,19 +8,42 @@
 #ifndef IP_H
 #define IP_H
 
+#include "netfront.h"
 #include "runtime.h"
+
+#define ETH 14U                         /* bytes of an Ethernet head */
+#define IP_HEAD 20U                     /* of the IP heads we send */
 
 struct ip_stack {
     uint8_t mac[6];
     uint32_t address;                   /* host order */
-    void (*send)(void *arg, const uint8_t *frame, size_t len);
+    bool gso, sg;                       /* the interface takes long TCP segments; frames longer than a page */
+    /* Send one frame on @queue; false: no room now. */
+    bool (*send)(void *arg, unsigned queue, const uint8_t *frame, size_t len, const struct net_info *info);
     void *send_arg;
-    uint64_t arp, icmp, udp, tcp, http, dropped;
+    uint64_t arp, icmp, udp, tcp, dropped;
+};
+
+/* Where an answer goes. */
+struct ip_peer {
+    uint8_t mac[6];
+    uint32_t address;
+    unsigned queue;                     /* the one its frames came in by */
 };
 
 /* Handle one frame; answers go out through s->send. */
-void ip_input(struct ip_stack *s, const uint8_t *frame, size_t len);
+void ip_input(struct ip_stack *s, unsigned queue, const uint8_t *frame, size_t len, const struct net_info *info);
 /* Tell the network who has our address. */
 void ip_announce(struct ip_stack *s);
+/* Send the packet of @protocol whose @len bytes lie at @out + ETH + IP_HEAD, the room before them being ours. */
+bool ip_output(struct ip_stack *s, const struct ip_peer *to, uint8_t *out, uint8_t protocol, size_t len,
+               const struct net_info *info);
+
+/* Big-endian numbers of @n bytes. */
+uint32_t ip_get(const uint8_t *p, unsigned n);
+void ip_put(uint8_t *p, uint32_t v, unsigned n);
+/* The Internet checksum: add up, fold at the end. */
+uint32_t ip_sum(const uint8_t *p, size_t len, uint32_t start);
+uint16_t ip_fold(uint32_t sum);
 
 #endif

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Network responder. Claim: a tiny guest answers ARP, ping, UDP (echo, any port) and HTTP (port 80) over a PV
- * interface, and shuts down when asked through control/shutdown or after seconds=N.
+ * Network responder. Claim: a tiny guest answers ARP, ping, UDP (echo, any port) and TCP (tcp.h) over a PV interface
+ * with as many queues as the back end gives it, a thread each, until it is asked to stop through control/shutdown or
+ * for seconds=N; saved, restored or migrated meanwhile it goes on answering.
  *
- *   ip=A.B.C.D  address (default 10.0.0.2); vif=N; queues=N
+ *   ip=A.B.C.D  address (default 10.0.0.2); vif=N; queues=N, slots=N as in struct net_wish; kib=N: size of /data
+ *   plain       no checksum and no segmentation work for the other side
  */
 #include "harness.h"
+#include "control.h"
 #include "ip.h"
-#include "netfront.h"
 #include "port.h"
+#include "suspend.h"
+#include "tcp.h"
+#include "thread.h"
 
 static struct netfront net;
 static struct ip_stack ip;
+static bool stop;
+static int broken;
 
 static uint32_t parse_address(const char *key, uint32_t otherwise)
 {
@@ -33,45 +40,114 @@ static uint32_t parse_address(const char *key, uint32_t otherwise)
     return otherwise;
 }
 
-static void send_frame(void *arg, const uint8_t *frame, size_t len)
+static bool send_frame(void *arg, unsigned queue, const uint8_t *frame, size_t len, const struct net_info *info)
 {
     (void)arg;
-    if (net_send(&net, 0, frame, len, NULL) == 0)
-        net_kick(&net, 0);
+    return net_send(&net, queue, frame, len, info) == 0;
 }
 
 static void receive(void *arg, unsigned queue, const uint8_t *data, size_t len, const struct net_info *info)
 {
     (void)arg;
-    (void)queue;
-    (void)info;
-    ip_input(&ip, data, len);
+    ip_input(&ip, queue, data, len, info);
 }
 
-/* What the toolstack wants of us: true when it is time to go. */
-static bool asked_to_stop(void)
+/* One queue: what came in a turn is answered with one notification. */
+static void serve(void *arg)
 {
-    struct xs_event event;
-    char text[32];
+    unsigned q = (unsigned)(uintptr_t)arg;
 
-    if (xs_next_event(port_store(), &event, 0) != 0 || strcmp(event.token, "shutdown") != 0)
-        return false;
-    if (xs_read(port_store(), 0, "control/shutdown", text, sizeof(text)) <= 0)
-        return false;
-    printf("asked to %s\n", text);
-    xs_write(port_store(), 0, "control/shutdown", "");
-    return true;
+    while (!stop && broken == 0) {
+        int n = net_poll(&net, q, 64, receive, NULL);
+
+        if (n < 0)
+            broken = n;
+        net_kick(&net, q);
+        if (n == 0)
+            thread_wait(net.queues[q].port, time_now() + 50 * MS);
+        else
+            thread_yield();
+    }
+}
+
+static void describe(void)
+{
+    ip.sg = net.sg;
+    ip.gso = net.gso4 && net.sg && !cmdline_has("plain");
+    printf("net: %u queues, sg %d, gso %d %d, address %x, up after %lu us\n", net.nr_queues, net.sg, net.gso4, net.gso6,
+           ip.address, time_now() / 1000);
+    ip_announce(&ip);
+    net_kick(&net, 0);
+}
+
+/* True when it is time to go. */
+static bool obey_toolstack(void)
+{
+    static unsigned resumes;
+    enum control request = control_poll();
+
+    if (request != CONTROL_SUSPEND)
+        return request != CONTROL_NONE;
+    int rc = guest_suspend();
+    CHECK(rc >= 0, "suspend: %d", rc);
+    if (rc == 0) {
+        int up = netfront_resume(&net);
+
+        CHECK(up == 0, "connecting again: %d", up);
+        describe();
+    }
+    printf("resumed: %d (%u)\n", rc, ++resumes);
+    return false;
+}
+
+static void make_document(void)
+{
+    size_t len = cmdline_number("kib", 64) << 10;
+    uint64_t *text = page_alloc_run((unsigned)((len + PAGE_SIZE - 1) / PAGE_SIZE)), state = 1;
+
+    for (size_t i = 0; text != NULL && i < len / 8; i++)
+        text[i] = random_next(&state);
+    if (text != NULL)
+        tcp_serve((const uint8_t *)text, len);
+}
+
+static void serve_all(void)
+{
+    uint64_t end = time_now() + cmdline_number("seconds", 1000000) * SECOND;
+    struct thread *threads[NET_QUEUES];
+
+    for (unsigned q = 0; q < net.nr_queues; q++) {
+        threads[q] = thread_start(serve, (void *)(uintptr_t)q);
+        CHECK(threads[q] != NULL, "no memory for a thread");
+    }
+    while (!stop && broken == 0) {
+        stop = obey_toolstack() || time_now() >= end;
+        tcp_tick(&ip);
+        for (unsigned q = 0; q < net.nr_queues; q++)
+            net_kick(&net, q);
+        thread_wait(port_store()->port, time_now() + 50 * MS);
+    }
+    stop = true;
+    for (unsigned q = 0; q < net.nr_queues; q++)
+        if (threads[q] != NULL)
+            thread_join(threads[q]);
+    CHECK(broken == 0, "the back end lied: %d", broken);
 }
 
 void guest_test(void)
 {
+    const struct net_wish wish = { .queues = (unsigned)cmdline_number("queues", 1),
+                                   .slots = (unsigned)cmdline_number("slots", 64),
+                                   .csum = !cmdline_has("plain"), .gso = !cmdline_has("plain") };
+
     item("connect");
     if (is_initial_domain() || cmdline_has("nostore") || port_store() == NULL) {
         item_skip("no XenStore");
         return;
     }
-    int rc = netfront_open(&net, port_store(), port_grants(), (unsigned)cmdline_number("vif", 0),
-                           (unsigned)cmdline_number("queues", 1), (unsigned)cmdline_number("slots", 64));
+    mm_extend(start_info->nr_pages);
+    make_document();
+    int rc = netfront_open(&net, port_store(), port_grants(), (unsigned)cmdline_number("vif", 0), &wish);
     if (rc == -XEN_ENOENT) {
         item_skip("no interface");
         return;
@@ -82,25 +158,17 @@ void guest_test(void)
     memcpy(ip.mac, net.mac, 6);
     ip.address = parse_address("ip=", 10U << 24 | 2);
     ip.send = send_frame;
-    printf("net: %u queues, sg %d, gso %d %d, address %x, up after %lu us\n", net.nr_queues, net.sg, net.gso4, net.gso6,
-           ip.address, time_now() / 1000);
-    xs_watch(port_store(), "control/shutdown", "shutdown");
-    ip_announce(&ip);
+    describe();
     item("serve");
-    uint64_t end = time_now() + cmdline_number("seconds", 1000000) * SECOND;
-    while (time_now() < end && !asked_to_stop()) {
-        for (unsigned q = 0; q < net.nr_queues; q++) {
-            rc = net_poll(&net, q, 64, receive, NULL);
-            if (rc < 0) {
-                item_fail("queue %u: %d", q, rc);
-                return;
-            }
-        }
-        if (rc == 0)
-            pv_wait(net.queues[0].port, time_now() + 20 * MS);
-    }
-    printf("net: arp %lu, icmp %lu, udp %lu, tcp %lu, http %lu, dropped %lu\n", ip.arp, ip.icmp, ip.udp, ip.tcp, ip.http,
-           ip.dropped);
+    serve_all();
+    printf("net: arp %lu, icmp %lu, udp %lu, tcp %lu, dropped %lu\n", ip.arp, ip.icmp, ip.udp, ip.tcp, ip.dropped);
+    printf("tcp: %lu connections, %lu requests, sent %lu, took %lu, long segments out %lu in %lu, blank sums in %lu, "
+           "resent %lu\n", tcp_stats.connections, tcp_stats.requests, tcp_stats.sent, tcp_stats.received,
+           tcp_stats.gso_out, tcp_stats.gso_in, tcp_stats.blank_in, tcp_stats.resent);
+    for (unsigned q = 0; q < net.nr_queues; q++)
+        printf("queue %u: %lu frames out, %lu in, %lu and %lu errors\n", q, net.queues[q].tx_frames,
+               net.queues[q].rx_frames, net.queues[q].tx_errors, net.queues[q].rx_errors);
+    printf("free: %lu of %lu pages\n", page_free_count(), start_info->nr_pages);
     item("close");
     rc = netfront_close(&net);
     CHECK(rc == 0 || rc == -XEN_EBUSY, "close: %d", rc);

@@ -34,7 +34,7 @@ static void test_ring_counts(void)
     CU_ASSERT_EQUAL(pv_ring_responses(&r), 0);
     r.shared->rsp_prod = 5;
     CU_ASSERT_EQUAL(pv_ring_responses(&r), 5);
-    CU_ASSERT_EQUAL(pv_ring_take(&r, &entry), 0);
+    CU_ASSERT_EQUAL(pv_ring_take(&r, &entry, sizeof(entry)), 0);
     CU_ASSERT_EQUAL(pv_ring_free(&r), 1);
     r.shared->req_event = 100;
     pv_ring_request(&r);
@@ -56,7 +56,7 @@ static void test_ring_wraps(void)
         pv_ring_push(&r);
         r.shared->rsp_prod++;
         CU_ASSERT_EQUAL(pv_ring_responses(&r), 1);
-        pv_ring_take(&r, entry);
+        pv_ring_take(&r, entry, sizeof(entry));
         CU_ASSERT_EQUAL(*(uint64_t *)(void *)entry, i);
     }
 }
@@ -226,18 +226,18 @@ static void test_disk(void)
     CU_ASSERT_EQUAL(b.max_segments, 32);
     for (size_t i = 0; i < sizeof(out); i++)
         out[i] = (uint8_t)(i * 31 + (i >> 12));
-    CU_ASSERT_EQUAL(blk_write(&b, 16, out, sizeof(out)), 0);
+    CU_ASSERT_EQUAL(blk_write(&b, 0, 16, out, sizeof(out)), 0);
     CU_ASSERT_EQUAL(memcmp(peer_disk() + 16 * 512, out, sizeof(out)), 0);
-    CU_ASSERT_EQUAL(blk_read(&b, 16, in, sizeof(in)), 0);
+    CU_ASSERT_EQUAL(blk_read(&b, 0, 16, in, sizeof(in)), 0);
     CU_ASSERT_EQUAL(memcmp(in, out, sizeof(in)), 0);
-    CU_ASSERT_EQUAL(blk_read(&b, 17, in, 512), 0);
+    CU_ASSERT_EQUAL(blk_read(&b, 0, 17, in, 512), 0);
     CU_ASSERT_EQUAL(memcmp(in, out + 512, 512), 0);
-    CU_ASSERT_EQUAL(blk_flush(&b), 0);
-    CU_ASSERT_EQUAL(blk_discard(&b, 0, 8), 0);
-    CU_ASSERT_EQUAL(blk_read(&b, PEER_DISK_SECTORS, in, 512), -XEN_EINVAL);
-    CU_ASSERT_EQUAL(blk_read(&b, ~0UL, in, 512), -XEN_EINVAL);
-    CU_ASSERT_EQUAL(blk_write(&b, PEER_DISK_SECTORS - 1, out, 1024), -XEN_EINVAL);
-    CU_ASSERT_EQUAL(blk_read(&b, 0, in, 100), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(blk_flush(&b, 0), 0);
+    CU_ASSERT_EQUAL(blk_discard(&b, 0, 0, 8), 0);
+    CU_ASSERT_EQUAL(blk_read(&b, 0, PEER_DISK_SECTORS, in, 512), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(blk_read(&b, 0, ~0UL, in, 512), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(blk_write(&b, 0, PEER_DISK_SECTORS - 1, out, 1024), -XEN_EINVAL);
+    CU_ASSERT_EQUAL(blk_read(&b, 0, 0, in, 100), -XEN_EINVAL);
     CU_ASSERT_EQUAL(blkfront_close(&b), 0);
     CU_ASSERT_EQUAL(peer_grants_in_use(), 0);
     CU_ASSERT_EQUAL(peer_pages_in_use(), before);
@@ -293,7 +293,7 @@ static void test_disk_back_end_keeps_mappings(void)
     begin();
     peer_keep_mappings(true);
     CU_ASSERT_EQUAL_FATAL(blkfront_open(&b, &xs, &grants, 51712, 1, 2), 0);
-    CU_ASSERT_EQUAL(blk_read(&b, 0, sector, 512), 0);
+    CU_ASSERT_EQUAL(blk_read(&b, 0, 0, sector, 512), 0);
     /* What is still mapped must not be freed (the peer aborts if it is). */
     CU_ASSERT_EQUAL(blkfront_close(&b), -XEN_EBUSY);
     CU_ASSERT_NOT_EQUAL(peer_grants_in_use(), 0);
@@ -355,7 +355,7 @@ static void test_net(void)
 
     begin();
     unsigned before = peer_pages_in_use();
-    CU_ASSERT_EQUAL_FATAL(netfront_open(&n, &xs, &grants, 0, 1, 64), 0);
+    CU_ASSERT_EQUAL_FATAL(netfront_open(&n, &xs, &grants, 0, &(struct net_wish){ .queues = 1, .slots = 64 }), 0);
     CU_ASSERT_EQUAL(memcmp(n.mac, mac, 6), 0);
     for (unsigned round = 0; round < 600; round++) {
         size_t len = 60 + round * 31 % 19000;
@@ -390,7 +390,7 @@ static void test_net_bad_pieces(void)
         struct netfront n;
 
         begin();
-        CU_ASSERT_EQUAL_FATAL(netfront_open(&n, &xs, &grants, 0, 1, 16), 0);
+        CU_ASSERT_EQUAL_FATAL(netfront_open(&n, &xs, &grants, 0, &(struct net_wish){ .queues = 1, .slots = 16 }), 0);
         got.frames = 0;
         memcpy(n.queues[0].rx.shared->entries, &lies[i], sizeof(lies[i]));
         n.queues[0].rx.shared->rsp_prod = 1;
@@ -407,7 +407,7 @@ static void test_net_endless_frame(void)
     struct netfront n;
 
     begin();
-    CU_ASSERT_EQUAL_FATAL(netfront_open(&n, &xs, &grants, 0, 1, 16), 0);
+    CU_ASSERT_EQUAL_FATAL(netfront_open(&n, &xs, &grants, 0, &(struct net_wish){ .queues = 1, .slots = 16 }), 0);
     struct netif_rx_response *rsp = (void *)n.queues[0].rx.shared->entries;
     for (unsigned i = 0; i < 16; i++)
         rsp[i] = (struct netif_rx_response){ .id = (uint16_t)i, .status = 4096, .flags = NETRXF_more_data };
@@ -423,7 +423,7 @@ static void test_net_double_answer(void)
     uint8_t frame[64] = { 0 };
 
     begin();
-    CU_ASSERT_EQUAL_FATAL(netfront_open(&n, &xs, &grants, 0, 1, 16), 0);
+    CU_ASSERT_EQUAL_FATAL(netfront_open(&n, &xs, &grants, 0, &(struct net_wish){ .queues = 1, .slots = 16 }), 0);
     peer_put("/b/vif/state", "2");
     CU_ASSERT_EQUAL(net_send(&n, 0, frame, 64, NULL), 0);
     CU_ASSERT_EQUAL(net_send(&n, 0, frame, 64, NULL), 0);
@@ -433,7 +433,7 @@ static void test_net_double_answer(void)
     memcpy(&slots[0], &rsp, sizeof(rsp));
     memcpy(&slots[1], &rsp, sizeof(rsp));
     n.queues[0].tx.shared->rsp_prod = 2;
-    CU_ASSERT_EQUAL(net_send(&n, 0, frame, 64, NULL), -XEN_EIO);
+    CU_ASSERT_EQUAL(net_poll(&n, 0, 1, receive, NULL), -XEN_EIO);
 }
 
 /* ---- console ---- */
