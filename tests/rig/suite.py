@@ -102,6 +102,7 @@ def run_guests(tally, hv):
 def load_system_tests():
     tests = []
     folder = os.path.join(qemu.TOP, "tests/system")
+    sys.path.append(folder)                                             # tests share helpers
     for file in sorted(os.listdir(folder)):
         if not re.fullmatch(r"test_\w+\.py", file):
             continue
