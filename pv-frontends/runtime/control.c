@@ -53,7 +53,7 @@ static int take(struct xs *xs, enum store_shutdown *word)
 enum control control_poll(void)
 {
     struct xs *xs = is_initial_domain() || cmdline_has("nostore") ? NULL : port_store();
-    enum store_shutdown word;
+    enum store_shutdown word = STORE_SHUTDOWN_POWEROFF;
     struct xs_event event;
     int rc;
 
