@@ -113,7 +113,7 @@ coverage:
 coverage-run: $(HV_UNIT)
 	for test in $^; do $$test >/dev/null || echo "coverage: $$test failed"; done
 
-run: $$(BOOTABLE)
+run: $$(IMAGES) $(if $(filter paravane,$(HV)),$(B)/paravane)
 	@tests/rig/run.py --hv $(HV)
 
 soak: $$(BOOTABLE)

@@ -78,7 +78,8 @@ class Host:
 class Hosts:
     """Both, booted. @disk_mib: size of the disk they share (0: none)."""
 
-    def __init__(self, rig, disk_mib=4, timeout=180, **options):
+    def __init__(self, rig, disk_mib=4, timeout=180, prepare=lambda hosts: None, say=lambda text: None, **options):
+        """@prepare(hosts) is called before the first machine starts, @say(text) when something is done."""
         self.rig = rig
         self.log = Log()
         self.begin = time.monotonic()
@@ -91,12 +92,14 @@ class Hosts:
         rig.machines.append(self.switch)
         self.a, self.b = Host(self, "a", 1, options), Host(self, "b", 2, options)
         self.a.cable, self.b.cable = cable(rig.dir, "ab", ("52:54:00:01:00:01", "52:54:00:01:00:02"))
+        prepare(self)
         self.switch.start()
         for host in (self.a, self.b):
             host.start()
         for host in (self.a, self.b):
             host.wait_ready(timeout)
             rig.servers.append(host.watch)
+            say(f"host {host.name} is up")
         self.free = {host.name: host.free_pages() for host in (self.a, self.b)}
 
     def other(self, host):
@@ -155,14 +158,14 @@ class Guest:
     def migrate_command(self, target, options=""):
         return f"vane migrate {options} -s rexec {self.name} {target.address}"
 
-    def migrate(self, options="", timeout=240):
-        """Move it to the other host; what the command printed. The command must succeed."""
+    def migrate(self, options="", timeout=240, progress=lambda line: None):
+        """Move it to the other host. The command must succeed; @progress gets each line it prints."""
         target = self.hosts.other(self.host)
         self.hosts.log("migrate", guest=self.name, source=self.host.name, target=target.name)
-        text = self.host.machine.check(self.migrate_command(target, options) + " 2>&1", timeout)
+        for line in self.host.machine.lines(self.migrate_command(target, options) + " 2>&1", timeout):
+            progress(line)
         self.hosts.log("done", guest=self.name)
         self.host = target
-        return text
 
     def runs(self, timeout=5.0, count=3):
         """It lives: heartbeats come (again) within @timeout seconds."""

@@ -285,6 +285,24 @@ class Machine:
         output = ANSI.sub(b"", output).replace(b"\r", b"").decode("utf-8", "replace").removeprefix("\n")
         return int(match.group(1)), output
 
+    def lines(self, command, timeout=60):
+        """Run @command, which must succeed, and yield each line of its output when it comes."""
+        self.commands += 1
+        mark = f"@{self.commands}@="
+        with self.more:
+            self.seen = len(self.text)
+        self.type(f'( {command}\n) </dev/null; echo "{mark}$?="\n')
+        said = []
+        while True:
+            line = ANSI.sub(b"", self.expect(rb"([^\n]*)\n", timeout).group(1)).decode("utf-8", "replace").strip("\r")
+            if line.startswith(mark):
+                break
+            if line:
+                said.append(line)
+                yield line
+        if line != f"{mark}0=":
+            raise self.trouble(f"`{command}` exited with {line[len(mark):-1]}: " + "\n".join(said))
+
     def check(self, command, timeout=60):
         """The output of a command that must succeed."""
         status, output = self.run(command, timeout)

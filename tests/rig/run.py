@@ -1,84 +1,203 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`make run`: boot Debian's kernel as Dom0 on Paravane.
+"""`make run`: two hosts, a guest with disk and network, a client talking to it, and the guest moves there and back.
 
-On a terminal: an interactive shell in Dom0 (Ctrl-A X ends QEMU, `poweroff` ends it properly).
-Otherwise: boot, ask xl a few things, run a guest, power off, and say how long each step took.
+Says what happens and how long it took; draws build/run/migration.svg. On a terminal it ends in host a's
+shell, with everything still running (Ctrl-] leaves); otherwise the guest is shut down and the hosts power off.
 """
 import argparse
+import http.client
 import os
-import shutil
+import re
+import select
 import sys
+import termios
+import threading
 import time
+import tty
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import picture                                                          # noqa: E402
 import qemu                                                             # noqa: E402
+import scenario                                                         # noqa: E402
+from hosts import Hosts                                                 # noqa: E402
+from witness import gaps, states                                        # noqa: E402
+
+LEAVE = b"\x1d"                                 # Ctrl-]
+GUEST_ADDRESS = "10.0.2.21"
 
 
-def joined(names):
-    """Dom0's image and the guests' files behind it: the kernel unpacks archives that follow each other."""
-    path = os.path.join(qemu.BUILD, "run.img")
-    with open(path, "wb") as out:
-        for name in names:
-            with open(os.path.join(qemu.BUILD, name), "rb") as part:
-                shutil.copyfileobj(part, out)
-    return path
+class Client:
+    """Asks the guest's web server again and again. Each request is (time, seconds, what came)."""
+
+    def __init__(self, port):
+        self.port, self.requests, self.going = port, [], True
+        self.thread = threading.Thread(target=self.ask, daemon=True)
+        self.thread.start()
+
+    def ask(self):
+        while self.going:
+            begin = time.monotonic()
+            try:
+                server = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10 * qemu.SCALE)
+                server.request("GET", "/")
+                answer = server.getresponse().read().decode("ascii", "replace").strip()
+                server.close()
+            except (OSError, http.client.HTTPException) as error:
+                answer = f"failed: {error}"
+            self.requests.append((begin, time.monotonic() - begin, answer))
+            time.sleep(0.1)
+
+    def between(self, begin, end):
+        return [r for r in self.requests if r[0] <= end and r[0] + r[1] >= begin]
 
 
-def interactive(machine):
-    args = machine.arguments()
-    at = args.index("-chardev")
-    args[at:at + 4] = ["-serial", "mon:stdio"]
-    print("Booting; Dom0's shell follows. Try `vane create /guests/demo.cfg`. Ctrl-A X ends QEMU.", flush=True)
-    os.execvp(args[0], args)
+class Show:
+    def __init__(self, options):
+        self.hv = options.hv
+        self.begin = time.monotonic()
+        self.hosts = self.guest = self.client = None
+
+    def say(self, text):
+        print(f"[{time.monotonic() - self.begin:6.1f} s] {text}", flush=True)
+
+    def shell(self, host, command):
+        print(f"\n{host.name}# {command}\n{host.machine.check(command).strip()}\n", flush=True)
+
+    def boot(self, rig):
+        def prepare(hosts):
+            self.port = hosts.switch.forward(GUEST_ADDRESS, 80)
+        self.say("booting two hosts: Debian's kernel as Dom0 on " + {"paravane": "Paravane", "xen": "Xen 4.17"}[self.hv])
+        options = {} if self.hv == "paravane" else {"cpu": qemu.CPU["xen"]}
+        self.hosts = Hosts(rig, prepare=prepare, say=self.say, **options)
+
+    def create(self):
+        self.shell(self.hosts.a, "xl info | head -n 8")
+        self.say("creating a guest on host a: Debian's kernel, a disk that both hosts reach, a network card")
+        self.guest = self.hosts.guest().create()
+        self.guest.type("mkdir /www; echo hello from the guest >/www/index.html; httpd -h /www")
+        self.shell(self.hosts.a, "vane list")
+        self.client = Client(self.port)
+        end = time.monotonic() + 60 * qemu.SCALE
+        while not any(answer == "hello from the guest" for _, _, answer in self.client.requests):
+            if time.monotonic() > end:
+                raise qemu.Trouble(f"the guest's web server does not answer: {self.client.requests[-3:]}")
+            time.sleep(0.1)
+        self.say("a client talks to the guest's web server; the guest works on its memory and its disk, and checks both")
+
+    def move(self):
+        guest = self.guest
+        source, target = guest.host, self.hosts.other(guest.host)
+        time.sleep(2)
+        self.say(f"moving the guest from host {source.name} to host {target.name}, live"
+                 if self.hv == "paravane" else f"moving the guest to host {target.name}, suspended (Xen 4.17 cannot do it live)")
+        begin = time.monotonic()
+        rounds = []
+
+        def progress(line):
+            match = re.match(r"round (\d+): (\d+) pages sent, (\d+) MiB so far, (\d+) ms", line)
+            if match:
+                number, pages, mib, ms = map(int, match.groups())
+                last = rounds[-1] if rounds else picture.Round(-1, 0, 0, 0, 0)
+                rounds.append(picture.Round(number, last.end, ms / 1000, pages / 256, 0))
+                if len(rounds) > 1 and last.end > last.start:
+                    last.dirty_rate = pages / (last.end - last.start)
+            self.say("    " + line)
+
+        guest.migrate("--progress" + (" --non-live" if self.hv != "paravane" else ""), progress=progress)
+        seconds = time.monotonic() - begin
+        guest.runs(30)
+        time.sleep(1)
+        return self.account(f"host {source.name} to host {target.name}", begin, seconds, rounds)
+
+    def account(self, title, begin, seconds, rounds):
+        """What the witnesses saw of a move."""
+        seen = states(self.hosts.log, self.guest.uuid, begin)
+        stopped = max(at for at, now in seen if "suspended" in now.values() and "run" not in now.values())
+        started = min(at for at, now in seen if "run" in now.values() and at > stopped)
+        beats = [e.at for e in self.guest.heart.beats(since=begin - 1)]
+        numbers = [e.seq for e in self.guest.heart.beats(since=begin - 1)]
+        asked = self.client.between(begin, begin + seconds + 1)
+        failed = [r for r in asked if r[2] != "hello from the guest"]
+        self.say(f"moved in {seconds:.1f} s; no copy ran for {(started - stopped) * 1000:.0f} ms; "
+                 f"the client heard nothing for {max(gaps(beats)) * 1000:.0f} ms at most, "
+                 f"{numbers[-1] - numbers[0] + 1 - len(numbers)} of {len(numbers)} heartbeats lost; "
+                 f"{len(asked)} web pages asked for, {len(failed)} failed, the slowest took "
+                 f"{max(r[1] for r in asked) * 1000:.0f} ms")
+        return picture.Move(title, seconds, rounds, stopped - begin, started - begin, [at - begin for at in beats])
+
+    def picture(self, moves):
+        folder = os.path.join(qemu.BUILD, "run")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "migration.svg"), "w", encoding="utf-8") as out:
+            out.write(picture.svg(moves))
+        self.say("drawn in build/run/migration.svg")
+
+    def end(self):
+        self.client.going = False
+        self.guest.host.machine.check(f"vane shutdown -w {self.guest.name}", 120)
+        self.hosts.nothing_leaked()
+        self.say("the guest is shut down, both hosts have all their memory back; powering off")
+        for host in (self.hosts.a, self.hosts.b):
+            host.machine.send("poweroff\n")
+        for host in (self.hosts.a, self.hosts.b):
+            host.machine.wait_exit(60)
+        self.say("done")
 
 
-def scripted(machine):
-    start = time.monotonic()
-
-    def step(what):
-        print(f"[{time.monotonic() - start:6.2f} s] {what}", flush=True)
-
-    with machine:
-        step("QEMU started")
-        machine.expect(rb"paravane: first process", 180)
-        step("Dom0's first process runs")
-        machine.wait_ready(120)
-        step("Dom0 is up: xenstored, xenconsoled, a shell")
-        for command in ("xl info", "xl list", "xl vcpu-list"):
-            print(f"\ndom0# {command}\n{machine.check(command).strip()}")
+def attach(machine):
+    """The terminal becomes the machine's console, until Ctrl-] or the machine's end."""
+    machine.send("exec sh -l\n")
+    before = termios.tcgetattr(0)
+    at = len(machine.text)
+    try:
+        tty.setraw(0)
+        while not machine.closed:
+            with machine.more:
+                fresh = bytes(machine.text[at:])
+            if fresh:
+                at += len(fresh)
+                os.write(1, fresh)
+            if select.select([0], [], [], 0.02)[0]:
+                data = os.read(0, 1024)
+                if not data or LEAVE in data:
+                    return
+                machine.send(data)
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
         print()
-        step("creating a guest: Debian's kernel again")
-        print(machine.check("vane create /guests/demo.cfg", 120).strip())
-        log = "/var/log/vane/demo.console"
-        machine.check(f"i=0; until grep -qs 'guest ready' {log}; do [ $((i=i+1)) -lt 120 ] || exit 1; sleep 1; done", 400)
-        step("the guest is up")
-        print(f"\ndom0# vane list\n{machine.check('vane list').strip()}\n")
-        machine.check("vane destroy demo", 60)
-        step("the guest is destroyed; powering off")
-        machine.send("poweroff\n")
-        machine.wait_exit(60)
-        step("QEMU has exited")
+
+
+def run(show, rig, interactive):
+    show.boot(rig)
+    show.create()
+    moves = [show.move(), show.move()]
+    show.guest.verdict()
+    show.say("checked: one copy at any time, no page lost or stale, each write on the disk in its place, clocks true")
+    show.picture(moves)
+    if not interactive:
+        show.end()
+        return
+    print("\nHost a's shell follows; all goes on running. Try `vane list`, `vane console guest`, or\n"
+          f"    {show.guest.migrate_command(show.hosts.b, '--progress')}\n"
+          "Ctrl-] ends everything.\n", flush=True)
+    attach(show.hosts.a.machine)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--hv", choices=["paravane", "xen"], default="paravane")
-    parser.add_argument("--smp", type=int, default=2)
-    parser.add_argument("--mem", default="1536M")
     options = parser.parse_args()
-    machine = qemu.Machine(options.hv, smp=options.smp, mem=options.mem, nics=[qemu.Nic("e1000")],
-                           initrd=joined(["dom0.img", "guests.img"]),
-                           log=os.path.join(qemu.BUILD, "log", "run.log"))
+    rig = scenario.Rig(options.hv, "run")
     try:
-        if sys.stdin.isatty() and sys.stdout.isatty():
-            interactive(machine)
-        scripted(machine)
-    except qemu.Trouble as trouble:
+        run(Show(options), rig, sys.stdin.isatty() and sys.stdout.isatty())
+    except (qemu.Trouble, AssertionError) as trouble:
         print(trouble)
         return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        rig.close()
     return 0
 
 
