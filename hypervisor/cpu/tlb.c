@@ -120,9 +120,11 @@ void tlb_flush_interrupt(void)
 }
 
 /* Those of @cpus that cannot put the flush off. */
-static cpumask_t without_idle(cpumask_t cpus)
+static inline cpumask_t without_idle(cpumask_t cpus)
 {
     cpumask_t now = cpus;
+    if (likely(cpus.bits == 1UL << this_cpu()))
+        return cpus;
     cpumask_for_each(cpu, cpus) {
         if (note((unsigned)cpu))
             now.bits &= ~(1UL << cpu);
@@ -130,18 +132,8 @@ static cpumask_t without_idle(cpumask_t cpus)
     return now;
 }
 
-static void flush_cpus(cpumask_t cpus, uint64_t va, bool cache)
+static void flush_others(uint64_t others, uint64_t va, bool cache)
 {
-    const uint64_t me = 1UL << this_cpu();
-    const uint64_t others = cpus.bits & atomic_load(&online_cpus) & ~me;
-
-    if (cpus.bits & me) {
-        const unsigned long flags = machine_irq_save();
-        flush_here(va, cache);
-        machine_irq_restore(flags);
-    }
-    if (!others)
-        return;
     uint32_t free;
     while (free = 0, !atomic_compare_exchange_weak(&request.locked, &free, 1))
         machine_cpu_relax();
@@ -153,6 +145,20 @@ static void flush_cpus(cpumask_t cpus, uint64_t va, bool cache)
     while (atomic_load(&request.pending))
         machine_cpu_relax();
     atomic_store(&request.locked, 0);
+}
+
+static inline void flush_cpus(cpumask_t cpus, uint64_t va, bool cache)
+{
+    const uint64_t me = 1UL << this_cpu();
+    const uint64_t others = cpus.bits & ~me & atomic_load_explicit(&online_cpus, memory_order_relaxed);
+
+    if (cpus.bits & me) {
+        const unsigned long flags = machine_irq_save();
+        flush_here(va, cache);
+        machine_irq_restore(flags);
+    }
+    if (unlikely(others))
+        flush_others(others, va, cache);
 }
 
 void machine_flush_tlb_now(cpumask_t cpus) { flush_cpus(cpus, ~0UL, false); }

@@ -209,6 +209,21 @@ static int batch_begin(struct batch *b, struct vcpu *v, uint32_t foreigndom)
     return rc;
 }
 
+/* Linux's set_pte: one entry of an L1 table of its own. False: it is something else, and nothing was done. */
+static inline bool update_single(struct vcpu *v, const mmu_update_t *req, int *rc)
+{
+    const maddr_t slot = maddr(req->ptr & ~7UL);
+    const unsigned what = req->ptr & 7;
+    uint64_t *entry;
+
+    if ((what != MMU_NORMAL_PT_UPDATE && what != MMU_PT_UPDATE_PRESERVE_AD) || !pt_hold_l1(v->domain, slot, &entry))
+        return false;
+    *rc = l1_replace(v->domain, entry, req->val, v->domain, what == MMU_PT_UPDATE_PRESERVE_AD, NULL);
+    dirty_log_mark(v->domain, maddr_to_mfn(slot));
+    pt_release_l1(slot);
+    return true;
+}
+
 long do_mmu_update(struct vcpu *v, struct hcall *h)
 {
     const gva_t reqs = gva(h->arg[0]), pdone = gva(h->arg[2]);
@@ -216,6 +231,14 @@ long do_mmu_update(struct vcpu *v, struct hcall *h)
     struct batch b;
     int rc = 0;
 
+    if (count == 1 && !pdone.n && (uint32_t)h->arg[3] == DOMID_SELF && likely(!v->pending_put.count)) {
+        mmu_update_t req;
+
+        if (guest_copy_in(&req, reqs, sizeof(req)))
+            return -EFAULT;
+        if (update_single(v, &req, &rc))
+            return rc;
+    }
     if (unlikely(v->pending_put.count) && (rc = pt_finish_pending(v)))
         return rc;
     if (count & MMU_UPDATE_PREEMPTED) {

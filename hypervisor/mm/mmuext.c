@@ -72,6 +72,12 @@ static int op_new_user_baseptr(const struct op_args *a)
     return pt_set_user_root(a->v, m);
 }
 
+static inline void flush_page(cpumask_t cpus, gva_t va)
+{
+    if (guest_range_ok(va, 1))                                              /* H23: nothing of ours, nothing wild */
+        machine_flush_tlb_page(cpus, va);
+}
+
 static int op_flush(const struct op_args *a)
 {
     const gva_t va = gva(a->op->arg1.linear_addr);
@@ -100,10 +106,10 @@ static int op_flush(const struct op_args *a)
     }
     if (cpus.bits == 0)
         return 0;
-    if (!page)
+    if (page)
+        flush_page(cpus, va);
+    else
         machine_flush_tlb(cpus);
-    else if (guest_range_ok(va, 1))                                         /* H23: nothing of ours, nothing wild */
-        machine_flush_tlb_page(cpus, va);
     return 0;
 }
 
@@ -188,8 +194,19 @@ long do_mmuext_op(struct vcpu *v, struct hcall *h)
     const gva_t uops = gva(h->arg[0]), pdone = gva(h->arg[2]);
     unsigned count = (unsigned)h->arg[1], before = 0, done = 0;
     struct domain *pg_owner;
-    int rc = pt_finish_pending(v);
+    int rc = 0;
 
+    if (likely(!v->pending_put.count) && count == 1 && !pdone.n && (uint32_t)h->arg[3] == DOMID_SELF) {
+        struct mmuext_op op;                                                /* what follows each change of a user entry */
+
+        if (guest_copy_in(&op, uops, sizeof(op)))
+            return -EFAULT;
+        if (op.cmd == MMUEXT_INVLPG_LOCAL) {
+            flush_page(cpumask_of(this_cpu()), gva(op.arg1.linear_addr));
+            return 0;
+        }
+    }
+    rc = pt_finish_pending(v);
     if (rc)
         return rc;
     if (count & MMU_UPDATE_PREEMPTED) {
