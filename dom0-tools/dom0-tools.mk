@@ -5,7 +5,7 @@
 VANE_CFLAGS := -D_GNU_SOURCE $(STORE_CFLAGS)
 VANE_LIBS   := -lxenctrl -lxenforeignmemory -lxenevtchn -lxengnttab -lxenstore -lxentoollog \
                -lxlutil -lxenlight -lxenguest -ljson-c -lmnl -lz -lbz2 -llzma -llz4 -lzstd -lxxhash
-VANE_DIRS   := lib builder devices config stream
+VANE_DIRS   := lib builder devices config stream migrate
 VANE_LIB_C  := $(sort $(foreach d,$(VANE_DIRS),$(wildcard dom0-tools/$(d)/*.c))) \
                dom0-tools/daemon/client.c dom0-tools/daemon/metrics.c dom0-tools/daemon/policy.c
 VANE_LIB    := $(B)/lib/libvane.a
@@ -34,6 +34,14 @@ $(B)/bin/vaned: $(call vane_objs,$(VANED_C)) $(VANE_LIB) $(VANE_STORE_LIB) $(STO
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(VANE_LIBS)
 
+# The one program that links OpenSSL: it reads what strangers send, and vane starts faster without.
+$(B)/bin/vane-tls: $(call vane_objs,$(wildcard dom0-tools/tls/*.c))
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ -lssl -lcrypto
+
+ALL_TARGETS += $(B)/bin/vane-tls
+DOM0_FILES  += $(B)/bin/vane-tls:/usr/sbin/vane-tls
+
 -include $(wildcard $(B)/dom0-tools/*/*.d)
 
 # Tests: the pure parts under the sanitizers, with guest memory faked where the builder needs it.
@@ -59,6 +67,29 @@ $(B)/unit/dom0-tools/%: tests/unit/dom0-tools/%.c $(wildcard tests/unit/dom0-too
 	$(CC) $(HOST_CFLAGS) $(SANITIZE) $(VANE_CFLAGS) -o $@ $(filter %.c,$^) -lcunit $(VANE_LIBS)
 
 $(B)/fuzz/dom0-tools/%: tests/fuzz/dom0-tools/%.c $(wildcard tests/unit/dom0-tools/*.h dom0-tools/*/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) $(HOST_CFLAGS) $(VANE_CFLAGS) -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -o $@ $(filter %.c,$^) $(VANE_LIBS)
+
+# Migration: the two sides with a make-believe guest, records and messages by themselves.
+MIGRATE_PURE  := $(addprefix dom0-tools/migrate/,record.c message.c) dom0-tools/lib/vane.c dom0-tools/lib/uuid.c
+MIGRATE_TESTS := $(patsubst tests/unit/migrate/%.c,$(B)/unit/migrate/%,$(wildcard tests/unit/migrate/*_test.c))
+UNIT_TESTS    += $(MIGRATE_TESTS)
+
+$(B)/unit/migrate/handover_test: tests/unit/migrate/world.c $(MIGRATE_PURE) \
+    $(addprefix dom0-tools/migrate/,source.c target.c link.c work.c xl.c)
+$(B)/unit/migrate/handover_test: MIGRATE_LINK := -Wl,--wrap=record_store
+$(B)/unit/migrate/record_test $(B)/unit/migrate/message_test: $(MIGRATE_PURE)
+$(B)/unit/migrate/record_test: MIGRATE_LINK := -Wl,--wrap=write,--wrap=fsync,--wrap=rename
+$(B)/unit/migrate/tls_test: dom0-tools/tls/tls.c
+$(B)/unit/migrate/tls_test: MIGRATE_LINK := -lssl -lcrypto
+
+$(B)/unit/migrate/%: tests/unit/migrate/%.c $(wildcard tests/unit/migrate/*.h dom0-tools/*/*.h) | $(STORE_GEN)
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(SANITIZE) $(VANE_CFLAGS) -o $@ $(filter %.c,$^) -lcunit $(VANE_LIBS) $(MIGRATE_LINK)
+
+FUZZ_TARGETS  += $(B)/fuzz/migrate/migrate_fuzz
+$(B)/fuzz/migrate/migrate_fuzz: tests/fuzz/migrate/migrate_fuzz.c $(MIGRATE_PURE) $(wildcard dom0-tools/*/*.h) | $(STORE_GEN)
 	@mkdir -p $(@D)
 	$(CLANG) $(HOST_CFLAGS) $(VANE_CFLAGS) -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=all -o $@ $(filter %.c,$^) $(VANE_LIBS)

@@ -72,5 +72,6 @@ CMD(block_attach); CMD(block_list); CMD(block_detach);
 CMD(network_attach); CMD(network_list); CMD(network_detach);
 CMD(events); CMD(metrics); CMD(act); CMD(store); CMD(on);
 CMD(save); CMD(snapshot); CMD(clone); CMD(restore); CMD(migrate); CMD(migrate_receive);
+CMD(migrate_listen); CMD(migrate_status);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../lib/create.h"
+#include "../migrate/source.h"
 #include "../store/store_cmd.h"
 #include "cli.h"
 
@@ -77,11 +78,23 @@ const struct command commands[] = {
       "-e  do not apply on_* policies afterwards" },
     { "migrate", cmd_migrate, true, "[options] <Domain> <host>", "Migrate a domain to another host",
       "-s COMMAND  instead of ssh; -s '' runs <host> itself as a command\n"
+      "--tls  towards `vane migrate-listen` on <host>[:port], with certificates in /etc/vane/tls\n"
+      "-p  do not unpause the domain at the target\n"
       "--non-live  suspend the domain while it is copied\n"
-      "--max-rounds N  pre-copy rounds at most\n--progress  print each round\n"
-      "-p  do not unpause the domain at the target" },
+      "--max-downtime MS  how long it may stand still (300)\n--strict  give up rather than exceed that\n"
+      "--timeout S  give up after so long\n--stall-timeout S  give up when the link stands still for so long\n"
+      "--bandwidth MiB/s  take no more of the link\n--compress[=none|zero|zlib|zstd]  (zero; without a word zstd)\n"
+      "--throttle  slow it down when it writes faster than the link carries\n"
+      "--max-rounds N  pre-copy rounds at most\n--progress[=text|json]  print each stage and round\n"
+      "--cancel <Domain|ID>  stop one that is under way\n"
+      "--recover [ID]  bring those whose process or link died to an end\n"
+      "--promote ID, --discard ID  the operator's word when the other host is dead for good" },
     { "migrate-receive", cmd_migrate_receive, true, "[options]", "Restore a domain from a saved state",
       "-p  do not unpause the domain" },
+    { "migrate-listen", cmd_migrate_listen, false, "[options]", "Receive domains over TLS",
+      "-p, --port PORT  (8002)\n-a, --address ADDRESS  where to listen" },
+    { "migrate-status", cmd_migrate_status, false, "[options] [ID]", "Show migrations that are not finished",
+      "--peer  ask the target of this one" },
     { "mem-set", cmd_mem_set, true, "<Domain> <MemMB['b'[bytes]|'k'[KB]|'m'[MB]|'g'[GB]|'t'[TB]]>",
       "Set the current memory usage for a domain", NULL },
     { "mem-max", cmd_mem_max, true, "<Domain> <MemMB['b'[bytes]|'k'[KB]|'m'[MB]|'g'[GB]|'t'[TB]]>",
@@ -342,6 +355,7 @@ int main(int argc, char **argv)
     if (!c.v)
         return EXIT_FAILURE;
     if (cmd->changes && !c.dry_run) {
+        migrate_sweep(c.v);             /* before the next: see there */
         vane_sweep(c.v);
         stream_sweep(c.v);
     }

@@ -20,12 +20,14 @@
 
 #include "../lib/create.h"
 #include "../lib/handle.h"
+#include "../migrate/source.h"
 #include "../store/watch.h"
 #include "../stream/stream.h"
 #include "daemon.h"
 #include "vaned.h"
 
 #define LOCK_FILE VANE_RUN_DIR "/vaned.lock"
+#define MIGRATING_MS 1000       /* between two looks at the migrations, while there are some */
 #define TURN_MS 5000            /* a scan at least this often: an event may get lost, a state not */
 
 static volatile sig_atomic_t stop, child_ended;
@@ -87,6 +89,7 @@ static int take_lock(void)
 /* What has happened to domains, and what commands that died left of them. */
 static void look(struct vane *v)
 {
+    migrate_sweep(v);           /* before the next: see there */
     stream_sweep(v);
     watch_scan(v);
 }
@@ -105,16 +108,23 @@ static void store_events(struct vane *v)
 static void loop(struct vane *v)
 {
     static struct pollset set;
+    int64_t looked = 0;
+    bool migrating = false;
 
     look(v);
     while (!stop) {
         int xs_fd = v->xs ? xs_fileno(v->xs) : -1, n;
 
+        if (vane_now_ms() - looked >= MIGRATING_MS) {
+            migrating = migrations_look(v);
+            looked = vane_now_ms();
+        }
+
         set.n = 0;
         pollset_add(&set, xs_fd, POLLIN);
         consoles_poll_add(&set);
         clients_poll_add(&set);
-        n = poll(set.fd, set.n, TURN_MS);
+        n = poll(set.fd, set.n, migrating ? MIGRATING_MS : TURN_MS);
         if (child_ended) {
             child_ended = 0;
             watch_reap(v);

@@ -6,12 +6,14 @@
  * process of its own, so that a failing action takes nothing with it.
  *   conserver.c   the consoles: ring <-> pty, and the log that survives the guest
  *   watch.c       which domains there are, what happens to them, what is to be done
+ *   migrations.c  migrations whose process died or lost its link
  *   clients.c     the socket
  */
 #ifndef VANED_H
 #define VANED_H
 
 #include <poll.h>
+#include <sys/types.h>
 
 #include "../lib/vane.h"
 
@@ -44,6 +46,12 @@ void watch_scan(struct vane *v);
 void watch_reap(struct vane *v);
 /* One "present" event per domain, to one client. */
 void watch_state(struct vane *v, int fd);
+
+/* ---- migrations.c ---- */
+/* Start what brings unfinished migrations to an end. Whether there are any. */
+bool migrations_look(struct vane *v);
+/* A child has ended: was it one of these? */
+bool migrations_reap(pid_t pid);
 
 /* ---- clients.c ---- */
 int clients_init(struct vane *v);

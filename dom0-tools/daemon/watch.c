@@ -230,6 +230,8 @@ void watch_reap(struct vane *v)
     int status;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (migrations_reap(pid))
+            continue;
         for (unsigned i = 0; i < MAX_DOMS; i++) {
             struct seen *s = &seen[i];
 

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * guest.h - what a migration does with a copy of a guest
+ *
+ * The line between the decisions (source.c, target.c) and the host: guest_xen.c does it with domains; the tests
+ * have another world behind it, which knows all and sees every rule broken. All functions return 0 or -errno
+ * with the error recorded. The copy is the one that the record names: by number, UUID and boot of the host, so a
+ * record never touches another domain.
+ */
+#ifndef VANE_MIGRATE_GUEST_H
+#define VANE_MIGRATE_GUEST_H
+
+#include "../stream/stream.h"
+#include "record.h"
+
+enum guest_is {
+    GUEST_GONE,             /* there is none, and there was none at this boot or somebody destroyed it */
+    GUEST_POWER,            /* it went with a former boot of this host */
+    GUEST_STILL,            /* suspended (source), not started yet (target) */
+    GUEST_RUNS
+};
+int guest_look(struct vane *v, const struct migrate_record *r, enum guest_is *is) MUST_CHECK;
+
+/* ---- source ---- */
+/* stream_save(). */
+int guest_send(struct vane *v, const struct migrate_record *r, int fd, const struct save_options *o, int64_t *down_ms)
+    MUST_CHECK;
+/* It stands still: wait until what it has written is on its disks, before anybody else writes there (I7). */
+int guest_settle(struct vane *v, const struct migrate_record *r) MUST_CHECK;
+/* Let it go on; harmless when it does. */
+int guest_resume(struct vane *v, const struct migrate_record *r) MUST_CHECK;
+
+/* ---- target ---- */
+/* Whether there is room for it, and its name and UUID are free: early, before a byte of it is sent. */
+int guest_welcome(struct vane *v, const struct migrate_record *offer) MUST_CHECK;
+/* Make the copy, paused, from the stream; fills r->domid. Nothing is left on failure. */
+int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg, struct migrate_record *r) MUST_CHECK;
+/* Start it under its name, if that is free; harmless when it runs. A failure means that it has not run. */
+int guest_start(struct vane *v, const struct migrate_record *r) MUST_CHECK;
+/* Give it its name, once the other copy is gone. */
+int guest_rename(struct vane *v, const struct migrate_record *r) MUST_CHECK;
+
+/* ---- both ---- */
+/* Destroy the copy, also one that was left half made. Repeating it is safe. */
+int guest_destroy(struct vane *v, const struct migrate_record *r) MUST_CHECK;
+
+#endif

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * handover_test.c - the two sides of a migration against each other, with every place to die
+ *
+ * source.c, target.c and all below them run as they are, in processes of their own over pipes; only the guest is
+ * make-believe (world.c). After each accident, recovery does what vaned would do, and there must be one outcome.
+ *
+ *   handover_test relay DIR      the transport: starts the target, carries bytes, cuts or stops
+ *   handover_test target DIR     `vane migrate-receive`
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../../dom0-tools/migrate/source.h"
+#include "../../../dom0-tools/migrate/target.h"
+#include "../unit.h"
+#include "world.h"
+
+static char dir[64], transport[400], self[300];
+static struct vane *v;
+static const struct vane_dom guest = { .domid = 5, .name = "m", .uuid = { { 1, 2, 3 } }, .mem_kb = 1024 };
+
+/* ---- the other programs ---- */
+
+static void say_why(void *opaque, enum vane_log_level level, const char *line)
+{
+    (void)opaque;
+    if (getenv("VERBOSE") && level >= VANE_INFO)
+        fprintf(stderr, "%8lld [%d] %s\n", (long long)vane_now_ms() % 1000000, (int)world_side, line);
+}
+
+static int target_main(const char *d)
+{
+    int rc;
+
+    world_open(d, MIGRATE_TARGET);
+    v = vane_open(say_why, NULL);
+    rc = migrate_target(v, 0, 1, false);
+    if (rc < 0)
+        say_why(NULL, VANE_INFO, vane_last_error(v)->what);
+    vane_close(v);
+    return rc < 0;
+}
+
+/* Carry what there is; false at the end, or at the byte where this direction is cut. */
+static bool carry(int direction, bool faulty, long *done, int from, int to)
+{
+    long limit = faulty ? world->cut_at[direction] : -1;
+    char buf[4096];
+    ssize_t n = read(from, buf, sizeof(buf));
+
+    if (n <= 0)
+        return false;
+    if (limit >= 0 && *done + n > limit) {
+        n = limit - *done;
+        if (n > 0 && write(to, buf, (size_t)n) != n)
+            return false;
+        if (world->fault == LINK_STALL)
+            for (;;)
+                pause();
+        return false;
+    }
+    *done += n;
+    return write(to, buf, (size_t)n) == n;
+}
+
+static int relay_main(const char *d)
+{
+    bool faulty;
+    long done[2] = { 0, 0 };
+    int in[2], out[2];
+
+    world_open(d, MIGRATE_SOURCE);
+    signal(SIGPIPE, SIG_IGN);
+    faulty = atomic_fetch_add(&world->connections, 1) == 0;
+    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
+        return 1;
+    if (fork() == 0) {
+        dup2(in[0], 0);
+        dup2(out[1], 1);
+        execl(self, self, "target", d, (char *)NULL);
+        _exit(127);
+    }
+    close(in[0]);
+    close(out[1]);
+    for (;;) {
+        struct pollfd p[2] = { { 0, POLLIN, 0 }, { out[0], POLLIN, 0 } };
+
+        if (poll(p, 2, -1) < 0)
+            return 1;
+        if (p[1].revents && !carry(DOWN, faulty, &done[DOWN], out[0], 1))
+            return 0;
+        if (p[0].revents && !carry(UP, faulty, &done[UP], 0, in[1]))
+            return 0;
+    }
+}
+
+/* ---- a case ---- */
+
+static void begin(void)
+{
+    char command[200];
+    int last = world ? 1 : 0;
+
+    (void)last;
+    snprintf(command, sizeof(command), "rm -rf %s/0 %s/1", dir, dir);
+    if (system(command) != 0)
+        abort();
+    world_open(dir, MIGRATE_SOURCE);
+    memset(world, 0, sizeof(*world));
+    atomic_store(&world->copy[MIGRATE_SOURCE], GUEST_RUNS);
+    world->cut_at[UP] = world->cut_at[DOWN] = -1;
+}
+
+static int source_process(int stall_s)
+{
+    struct migrate_options o = { .transport = transport, .peer = "there", .stall_s = stall_s };
+    struct migrate_result result;
+    struct vane *h = vane_open(say_why, NULL);
+    int rc;
+
+    o.copy.codec = STREAM_ZERO;
+    signal(SIGPIPE, SIG_IGN);
+    rc = migrate_source(h, &guest, &o, &result);
+    if (rc < 0)
+        say_why(NULL, VANE_INFO, vane_last_error(h)->what);
+    vane_close(h);
+    return rc < 0 ? 1 : 0;
+}
+
+/* Run the source in a process of its own: its exit status, or -1 when it was killed. */
+static int migrate(int stall_s)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0)
+        _exit(source_process(stall_s));
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static unsigned records(enum migrate_role role)
+{
+    struct migrate_record *list;
+    int n;
+
+    world_open(dir, role);
+    n = record_list(v, &list);
+    free(list);
+    world_open(dir, MIGRATE_SOURCE);
+    return (unsigned)n;
+}
+
+/* What vaned does on both hosts, until nothing is left to do. */
+static void recover(void)
+{
+    for (unsigned i = 0; i < 6 && records(MIGRATE_SOURCE) + records(MIGRATE_TARGET) > 0; i++) {
+        for (int role = MIGRATE_SOURCE; role <= MIGRATE_TARGET; role++) {
+            pid_t pid = fork();
+
+            if (pid == 0) {
+                struct migrate_record *list;
+                enum migrate_fate fate;
+                int n, rc = 0;
+
+                world_open(dir, (enum migrate_role)role);
+                world->kill_at[role] = 0;
+                world->store_fails_at[role] = 0;
+                v = vane_open(say_why, NULL);
+                signal(SIGPIPE, SIG_IGN);
+                n = record_list(v, &list);
+                for (int k = 0; k < n; k++) {
+                    rc = role == MIGRATE_SOURCE ? migrate_recover_source(v, &list[k], &fate)
+                                                : migrate_recover_target(v, &list[k]);
+                    if (rc < 0)
+                        say_why(NULL, VANE_INFO, vane_last_error(v)->what);
+                }
+                _exit(rc < 0);
+            }
+            waitpid(pid, NULL, 0);
+        }
+    }
+}
+
+/* Targets of dead links may still be about to notice. */
+static void settle(void)
+{
+    for (unsigned i = 0; i < 200; i++) {
+        world_open(dir, MIGRATE_TARGET);
+        pid_t pid = work_holder(MIGRATE_TARGET, &guest.uuid);
+        world_open(dir, MIGRATE_SOURCE);
+        if (pid == 0)
+            return;
+        usleep(10000);
+    }
+}
+
+static bool moved(void)
+{
+    return atomic_load(&world->copy[MIGRATE_TARGET]) == GUEST_RUNS &&
+           atomic_load(&world->copy[MIGRATE_SOURCE]) == GUEST_GONE;
+}
+
+static bool stayed(void)
+{
+    return atomic_load(&world->copy[MIGRATE_SOURCE]) == GUEST_RUNS &&
+           atomic_load(&world->copy[MIGRATE_TARGET]) == GUEST_GONE;
+}
+
+/* After an accident: recovery, then one outcome and no rule broken. */
+static void judge(const char *what, long n)
+{
+    bool good;
+
+    settle();
+    recover();
+    good = (moved() || stayed()) && atomic_load(&world->wrong) == 0 && records(MIGRATE_SOURCE) == 0 &&
+           records(MIGRATE_TARGET) == 0;
+    CU_ASSERT_TRUE(good);
+    if (!good)
+        printf("%s %ld: source copy %d, target copy %d, records %u and %u; %s\n", what, n,
+               (int)world->copy[MIGRATE_SOURCE], (int)world->copy[MIGRATE_TARGET], records(MIGRATE_SOURCE),
+               records(MIGRATE_TARGET), world->what);
+}
+
+/* ---- tests ---- */
+
+static void test_it_moves(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(migrate(0), 0);
+    CU_ASSERT_TRUE(moved());
+    CU_ASSERT_EQUAL(records(MIGRATE_SOURCE) + records(MIGRATE_TARGET), 0);
+    CU_ASSERT_EQUAL(atomic_load(&world->wrong), 0);
+    CU_ASSERT_EQUAL(atomic_load(&world->connections), 1);
+}
+
+static void test_refusals_leave_it_here(void)
+{
+    for (int i = 0; i < 4; i++) {
+        begin();
+        world->welcome_fails = i == 0;
+        world->receive_fails = i == 1;
+        world->settle_fails = i == 2;
+        world->start_fails = i == 3;
+        CU_ASSERT_EQUAL(migrate(0), 1);
+        CU_ASSERT_TRUE(stayed());
+        judge("refusal", i);
+    }
+}
+
+/* A killed process, at each of its steps until there are no more. */
+static void killed(enum migrate_role role)
+{
+    int moves = 0, stays = 0;
+
+    for (int n = 1; n < 100; n++) {
+        begin();
+        world->kill_at[role] = n;
+        migrate(0);
+        settle();
+        if (atomic_load(&world->steps[role]) < n)
+            break;
+        judge(role == MIGRATE_SOURCE ? "source killed at step" : "target killed at step", n);
+        moves += moved();
+        stays += stayed();
+    }
+    CU_ASSERT_TRUE(moves > 2 && stays > 2);         /* the steps lie on both sides of the decision */
+}
+
+static void test_source_killed(void)
+{
+    killed(MIGRATE_SOURCE);
+}
+
+static void test_target_killed(void)
+{
+    killed(MIGRATE_TARGET);
+}
+
+/* A full disk at each record. */
+static void test_records_cannot_be_written(void)
+{
+    for (int role = MIGRATE_SOURCE; role <= MIGRATE_TARGET; role++) {
+        int n;
+
+        for (n = 1; n < 20; n++) {
+            begin();
+            world->store_fails_at[role] = n;
+            migrate(0);
+            settle();
+            if (atomic_load(&world->stores[role]) < n)
+                break;
+            judge(role == MIGRATE_SOURCE ? "source's record not written" : "target's record not written", n);
+        }
+        CU_ASSERT_TRUE(n > 3);
+    }
+}
+
+/* The link cut after each byte that matters: all of what the target says, the start and the end of what it hears. */
+static void cut(int direction, long from, long to, long every)
+{
+    for (long n = from; n < to; n += every) {
+        begin();
+        world->cut_at[direction] = n;
+        migrate(0);
+        judge(direction == UP ? "cut to the target after byte" : "cut to the source after byte", n);
+    }
+}
+
+static void test_link_cut(void)
+{
+    long image;
+
+    begin();
+    cut(DOWN, 0, 54 + 5 * 56, 13);
+    for (image = 20000; image < 21000; image++) {   /* find where the image ends: COMMIT comes after it */
+        begin();
+        world->cut_at[UP] = image;
+        migrate(0);
+        judge("cut to the target after byte", image);
+        if (moved())
+            break;
+        image += 150;
+    }
+    CU_ASSERT_TRUE(image < 21000);
+    cut(UP, image - 200, image + 60, 17);
+    cut(UP, 0, 600, 149);
+}
+
+/* A link that stands still: the guest runs again although nobody says that the link is dead. */
+static void test_link_stalls(void)
+{
+    static const long at[] = { 60, 54 + 56 + 40 };
+
+    for (unsigned i = 0; i < 2; i++) {
+        begin();
+        world->fault = LINK_STALL;
+        world->cut_at[DOWN] = at[i];
+        migrate(1);
+        judge("stalled to the source after byte", at[i]);
+    }
+}
+
+/* Two of one guest at once. */
+static void test_second_is_refused(void)
+{
+    pid_t pid;
+    int status;
+
+    begin();
+    atomic_store(&world->hold, true);
+    pid = fork();
+    if (pid == 0)
+        _exit(source_process(0));
+    while (!atomic_load(&world->holding))
+        usleep(1000);
+    CU_ASSERT_EQUAL(migrate(0), 1);
+    CU_ASSERT_EQUAL(atomic_load(&world->connections), 1);       /* it did not come to that */
+    atomic_store(&world->hold, false);
+    waitpid(pid, &status, 0);
+    CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    judge("two at once", 0);
+    CU_ASSERT_TRUE(moved());
+}
+
+/* ---- a source of the test's own, which says what it likes ---- */
+
+static struct message word(enum message_type type, const struct vane_uuid *id, uint64_t epoch)
+{
+    return (struct message){ .type = type, .id = *id, .epoch = epoch };
+}
+
+static int no_progress(void *opaque, const struct save_progress *p)
+{
+    (void)opaque;
+    (void)p;
+    return 0;
+}
+
+/* As far as READY. */
+static bool image_over(struct link *l, struct vane_uuid *id)
+{
+    static atomic_bool never;
+    struct migrate_record r = { .role = MIGRATE_SOURCE, .state = MIG_SENDING, .epoch = 3, .guest = guest.uuid,
+                                .domid = 5, .name = "m", .boot = "b" };
+    char offer[RECORD_TEXT_MAX];
+    struct save_options o = { .offer = offer, .progress = no_progress, .cancel = &never };
+    struct message m;
+    int64_t down;
+
+    vane_uuid_random(id);
+    r.id = *id;
+    o.offer_len = record_text(offer, &r);
+    return link_open(v, transport, 20000, l) == 0 && link_listen(v, l, NULL) == 0 &&
+           guest_send(v, &r, l->to, &o, &down) == 0 && link_next(l, 20000, &m) == 0 && m.state == MIG_READY;
+}
+
+static void test_old_doubled_and_foreign_messages(void)
+{
+    struct vane_uuid id, other;
+    struct message m, answer;
+    struct link l;
+
+    begin();
+    CU_ASSERT_FATAL(image_over(&l, &id));
+    vane_uuid_random(&other);
+    m = word(MSG_COMMIT, &id, 2);                               /* of an epoch gone by */
+    CU_ASSERT_EQUAL(message_write(l.to, 1000, &m), 0);
+    CU_ASSERT_EQUAL(link_next(&l, 300, &answer), -ETIMEDOUT);
+    CU_ASSERT_FALSE(atomic_load(&world->started));
+    m = word(MSG_QUERY, &id, 3);
+    CU_ASSERT_EQUAL(message_write(l.to, 1000, &m), 0);
+    CU_ASSERT_TRUE(link_next(&l, 20000, &answer) == 0 && answer.state == MIG_READY);
+    m = word(MSG_FINISH, &id, 3);                               /* out of turn: it is not forgotten */
+    CU_ASSERT_EQUAL(message_write(l.to, 1000, &m), 0);
+    CU_ASSERT_TRUE(link_next(&l, 20000, &answer) == 0 && answer.state == MIG_READY);
+    m = word(MSG_COMMIT, &id, 3);
+    for (int i = 0; i < 2; i++) {                               /* twice: started once, answered twice */
+        CU_ASSERT_EQUAL(message_write(l.to, 1000, &m), 0);
+        CU_ASSERT_TRUE(link_next(&l, 20000, &answer) == 0 && answer.state == MIG_RUNNING);
+    }
+    m = word(MSG_DISCARD, &id, 3);                              /* too late */
+    CU_ASSERT_EQUAL(message_write(l.to, 1000, &m), 0);
+    CU_ASSERT_TRUE(link_next(&l, 20000, &answer) == 0 && answer.state == MIG_RUNNING);
+    m = word(MSG_COMMIT, &other, 9);                            /* not ours: the connection ends */
+    CU_ASSERT_EQUAL(message_write(l.to, 1000, &m), 0);
+    CU_ASSERT_EQUAL(link_next(&l, 20000, &answer), -EPIPE);
+    link_close(&l);
+    CU_ASSERT_EQUAL(atomic_load(&world->wrong), 0);
+}
+
+/* A newer connection takes the migration over; the older one, which may still say things, is ended. */
+static void test_newer_connection_takes_over(void)
+{
+    struct vane_uuid id;
+    struct message m, answer;
+    struct link old, new;
+
+    begin();
+    CU_ASSERT_FATAL(image_over(&old, &id));
+    CU_ASSERT_FATAL(link_open(v, transport, 20000, &new) == 0 && link_listen(v, &new, NULL) == 0);
+    m = word(MSG_DISCARD, &id, 4);
+    CU_ASSERT_EQUAL(message_write(new.to, 1000, &m), 0);
+    CU_ASSERT_TRUE(link_next(&new, 20000, &answer) == 0 && answer.state == MIG_DISCARDED);
+    m = word(MSG_COMMIT, &id, 3);
+    if (message_write(old.to, 1000, &m) == 0)
+        CU_ASSERT_EQUAL(link_next(&old, 20000, &answer), -EPIPE);
+    CU_ASSERT_FALSE(atomic_load(&world->started));
+    link_close(&old);
+    m = word(MSG_COMMIT, &id, 5);                               /* it has promised */
+    CU_ASSERT_EQUAL(message_write(new.to, 1000, &m), 0);
+    CU_ASSERT_TRUE(link_next(&new, 20000, &answer) == 0 && answer.state == MIG_DISCARDED);
+    link_close(&new);
+    CU_ASSERT_FALSE(atomic_load(&world->started));
+}
+
+static void test_garbage(void)
+{
+    static const char head[] = MESSAGE_MAGIC "\x01\x00\x06\x00\xff\xff\xff\xff and so on, and on, and on, and on";
+    struct vane_uuid id;
+    struct message answer;
+    struct link l;
+
+    begin();
+    CU_ASSERT_FATAL(image_over(&l, &id));
+    CU_ASSERT_EQUAL(bytes_write(l.to, 1000, head, sizeof(head)), 0);
+    CU_ASSERT_EQUAL(link_next(&l, 20000, &answer), -EPIPE);
+    link_close(&l);
+    CU_ASSERT_EQUAL(records(MIGRATE_TARGET), 1);                /* the copy is kept until the source says */
+    CU_ASSERT_EQUAL(atomic_load(&world->copy[MIGRATE_TARGET]), GUEST_STILL);
+    CU_ASSERT_FALSE(atomic_load(&world->started));
+}
+
+/* The source's host is dead for good: the operator's word starts the copy, once. */
+static void test_promoted(void)
+{
+    struct migrate_record r;
+    struct vane_uuid id;
+    struct link l;
+
+    begin();
+    CU_ASSERT_FATAL(image_over(&l, &id));
+    link_close(&l);
+    atomic_store(&world->copy[MIGRATE_SOURCE], GUEST_POWER);
+    settle();
+    world_open(dir, MIGRATE_TARGET);
+    CU_ASSERT_FATAL(record_load(v, MIGRATE_TARGET, &id, &r) == 0);
+    CU_ASSERT_EQUAL(r.state, MIG_READY);
+    CU_ASSERT_EQUAL(migrate_recover_target(v, &r), 0);          /* does nothing by itself */
+    CU_ASSERT_FALSE(atomic_load(&world->started));
+    CU_ASSERT_EQUAL(migrate_decide_target(v, &r, true), 0);
+    CU_ASSERT_TRUE(atomic_load(&world->started));
+    CU_ASSERT_TRUE(migrate_decide_target(v, &r, true) < 0);
+    world_open(dir, MIGRATE_SOURCE);
+    CU_ASSERT_EQUAL(atomic_load(&world->wrong), 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct unit_case cases[] = {
+        UNIT(test_it_moves), UNIT(test_refusals_leave_it_here), UNIT(test_source_killed), UNIT(test_target_killed),
+        UNIT(test_records_cannot_be_written), UNIT(test_link_cut), UNIT(test_link_stalls),
+        UNIT(test_second_is_refused), UNIT(test_old_doubled_and_foreign_messages),
+        UNIT(test_newer_connection_takes_over), UNIT(test_garbage), UNIT(test_promoted), { 0 },
+    };
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char command[128];
+    int failed;
+
+    self[n > 0 ? n : 0] = '\0';
+    if (argc == 3 && strcmp(argv[1], "relay") == 0)
+        return relay_main(argv[2]);
+    if (argc == 3 && strcmp(argv[1], "target") == 0)
+        return target_main(argv[2]);
+    snprintf(dir, sizeof(dir), "/tmp/handover-XXXXXX");
+    if (!mkdtemp(dir))
+        return 2;
+    snprintf(transport, sizeof(transport), "exec %s relay %s", self, dir);
+    signal(SIGPIPE, SIG_IGN);
+    v = vane_open(say_why, NULL);
+    failed = unit_main("handover", cases);
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    return system(command) != 0 || failed;
+}
