@@ -77,12 +77,12 @@ $(B)/unit/hypervisor/%: $(HV_BUILD)/host/tests/unit/hypervisor/%.o $(HV_BUILD)/h
 	$(CC) $(HV_SAN) -pthread -o $@ $^ $(HV_HOST_LIBS) -lcunit
 
 # The same once more under ThreadSanitizer, for what runs on several CPUs without a lock: make tsan
-HV_TSAN_TESTS := event time sched grant
-HV_TSAN_OBJS := $(patsubst %.c,$(HV_BUILD)/tsan/%.o,$(HV_PORTABLE) $(wildcard tests/fakes/*.c))
+HV_TSAN_TESTS := event time sched grant mm_race vcpu_race
+HV_TSAN_OBJS := $(patsubst %.c,$(HV_BUILD)/tsan/%.o,$(HV_PORTABLE) $(wildcard tests/fakes/*.c tests/fakes/tsan/*.c))
 
 $(HV_BUILD)/tsan/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(HV_HOST_CFLAGS) -Itests/fakes -fsanitize=thread -c -o $@ $<
+	$(CC) $(HV_HOST_CFLAGS) -Itests/fakes -fsanitize=thread --param tsan-distinguish-volatile=1 -c -o $@ $<
 
 $(HV_BUILD)/libhv_tsan.a: $(HV_TSAN_OBJS)
 	rm -f $@ && ar rcs $@ $^
@@ -91,9 +91,12 @@ $(B)/tsan/%: $(HV_BUILD)/tsan/tests/unit/hypervisor/%.o $(HV_BUILD)/tsan/tests/f
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=thread -pthread -o $@ $^ $(HV_HOST_LIBS) -lcunit
 
+TSAN_RUN := TSAN_OPTIONS=halt_on_error=1:suppressions=tests/fakes/tsan/suppressions
+
 .PHONY: tsan
-tsan: $(patsubst %,$(B)/tsan/%_test,$(HV_TSAN_TESTS))
-	for t in $^; do TSAN_OPTIONS=halt_on_error=1 $$t || exit 1; done
+tsan: $(patsubst %,$(B)/tsan/%_test,$(HV_TSAN_TESTS)) $(B)/tsan/hypercall_twin
+	for t in $(filter %_test,$^); do $(TSAN_RUN) $$t || exit 1; done
+	$(TSAN_RUN) $(B)/tsan/hypercall_twin seed=$(TWIN_SEED) steps=20000 calls=500000 threads quiet
 
 # docs/locking.md carries the table of include/lock_rank.h.
 LOCK_TABLE = sed -n 's/^ *X(\([A-Z]*\), *"\(.*\)").*/| \1 | \2 |/p' hypervisor/include/lock_rank.h
@@ -119,6 +122,10 @@ $(B)/fuzz/hypercall_twin: $(patsubst %.c,$(HV_BUILD)/host/%.o,$(TWIN_C) $(TWIN_M
 	$(CC) $(HV_SAN) -pthread -o $@ $^ $(HV_HOST_LIBS)
 
 # Repeatable on one thread, racing on two. The long run: make twin TWIN_CALLS=n TWIN_SEED=n (part of make fuzz).
+$(B)/tsan/hypercall_twin: $(patsubst %.c,$(HV_BUILD)/tsan/%.o,$(TWIN_C) $(TWIN_MAIN)) $(HV_BUILD)/libhv_tsan.a
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=thread -pthread -o $@ $^ $(HV_HOST_LIBS)
+
 TWIN_CALLS ?= 100000000
 TWIN_SEED ?= 1
 .PHONY: check-twin twin

@@ -104,7 +104,7 @@ struct domain {
     struct shared_info *shared_info;
     mfn_t shared_info_mfn;
 
-    uint64_t vm_assist;             /* VMASST bits; only the domain itself changes it */
+    _Atomic uint64_t vm_assist;     /* VMASST bits; only the domain itself changes it */
 
     struct domain_mm mm;            /* mm/: page list, counters, limits */
     struct evtchn_table *events;

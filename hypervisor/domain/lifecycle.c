@@ -131,7 +131,7 @@ void domain_shutdown(struct domain *d, uint8_t reason)
     if (d->shutdown_code == 255)
         d->shutdown_code = reason;
     const bool first = !d->is_shutting_down;
-    d->is_shutting_down = true;
+    WRITE_ONCE(d->is_shutting_down, true);
     domain_for_each_vcpu(d, v) {
         if (first)
             atomic_fetch_or(&v->pause_flags, VPF_SHUT);
@@ -153,7 +153,7 @@ void domain_shutdown_check(struct domain *d)
     domain_for_each_vcpu(d, v)
         complete = complete && !atomic_load(&v->sched.running);
     if (complete)
-        d->is_shut_down = true;
+        WRITE_ONCE(d->is_shut_down, true);
     spin_unlock(&d->lock);
     if (complete && dom0)
         virq_send_global(dom0, VIRQ_DOM_EXC);
@@ -163,7 +163,8 @@ int domain_resume(struct domain *d)
 {
     domain_pause(d);
     spin_lock(&d->lock);
-    d->is_shutting_down = d->is_shut_down = false;
+    WRITE_ONCE(d->is_shutting_down, false);
+    WRITE_ONCE(d->is_shut_down, false);
     d->shutdown_code = 255;
     domain_for_each_vcpu(d, v)
         atomic_fetch_and(&v->pause_flags, ~VPF_SHUT);

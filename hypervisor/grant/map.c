@@ -100,7 +100,7 @@ static int16_t unmap_kinds(struct vcpu *v, struct domain *rd, struct maptrack *m
             return GNTST_general_error;
         ended |= GNTMAP_host_map;
     }
-    m->flags &= (uint16_t)~ended;
+    WRITE_ONCE(m->flags, m->flags & (uint16_t)~ended);
     m->closing = !(m->flags & MAP_KINDS);
     return GNTST_okay;
 }
@@ -119,8 +119,9 @@ static bool unmap_begin(struct vcpu *v, struct gnttab_unmap_grant_ref *op, bool 
     if (!rd)
         return false;                                   /* the handle died meanwhile, and so did its granter */
     spin_lock(&rd->grants->lock);
-    if ((m->flags & MAP_KINDS) && !m->closing && m->domid == rd->id) {
-        const uint16_t before = m->flags;
+    /* Flags first: they are published last, so a handle freed and given out again meanwhile names its new granter by now. */
+    const uint16_t before = __atomic_load_n(&m->flags, __ATOMIC_ACQUIRE);
+    if ((before & MAP_KINDS) && !m->closing && READ_ONCE(m->domid) == rd->id) {
         op->status = unmap_kinds(v, rd, m, op);
         *flush |= (before & ~m->flags & GNTMAP_host_map) != 0;
         closing = op->status == GNTST_okay && m->closing;

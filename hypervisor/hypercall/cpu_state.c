@@ -166,10 +166,10 @@ long do_vm_assist(struct vcpu *v, struct hcall *h)
         return -EINVAL;
     switch ((uint32_t)h->arg[0]) {
     case VMASST_CMD_enable:
-        __atomic_fetch_or(&v->domain->vm_assist, 1UL << type, __ATOMIC_RELAXED);
+        atomic_fetch_or(&v->domain->vm_assist, 1UL << type);
         return 0;
     case VMASST_CMD_disable:
-        __atomic_fetch_and(&v->domain->vm_assist, ~(1UL << type), __ATOMIC_RELAXED);
+        atomic_fetch_and(&v->domain->vm_assist, ~(1UL << type));
         return 0;
     default:
         return -ENOSYS;

@@ -48,7 +48,7 @@ long do_multicall(struct vcpu *v, struct hcall *h)
             return ret;
         if (write_result(gva(at), ret))
             return -EFAULT;
-        if (unlikely(domain_is_dying(v->domain) || v->domain->is_shutting_down)) {
+        if (unlikely(domain_is_dying(v->domain) || READ_ONCE(v->domain->is_shutting_down))) {
             left--, at += ENTRY_SIZE;
             goto again;                     /* crashed by that entry: nothing more on its behalf */
         }

@@ -80,7 +80,8 @@ void spin_unlock(spinlock_t *l)
 
 bool spin_trylock(spinlock_t *l)
 {
-    uint32_t serving = atomic_load_explicit(&l->serving, memory_order_relaxed);
+    /* The acquire that pairs with the last unlock's release is this one: the exchange below is on the other word. */
+    uint32_t serving = atomic_load_explicit(&l->serving, memory_order_acquire);
     if (!atomic_compare_exchange_strong_explicit(&l->next, &serving, serving + 1, memory_order_acquire,
                                                  memory_order_relaxed))
         return false;

@@ -22,7 +22,7 @@ static void put(gva_t base, size_t offset, const void *src, size_t n)
 
 static void write_runstate(struct vcpu *v, struct vcpu_runstate_info *r)
 {
-    const gva_t area = v->time.runstate_area;
+    const gva_t area = gva(READ_ONCE(v->time.runstate_area.n));
     const size_t entry = offsetof(struct vcpu_runstate_info, state_entry_time);
 
     if (!(v->domain->vm_assist & (1UL << VMASST_TYPE_runstate_update_flag))) {
@@ -39,14 +39,15 @@ static void write_runstate(struct vcpu *v, struct vcpu_runstate_info *r)
 
 static void write_time_area(struct vcpu *v)
 {
+    const gva_t area = gva(READ_ONCE(v->time.time_area.n));
     struct vcpu_time_info t;
 
     time_tuple(v->domain, &t);
     t.version = ++v->time.area_version | 1;
-    put(v->time.time_area, offsetof(struct vcpu_time_info, version), &t.version, sizeof(t.version));
-    put(v->time.time_area, 0, &t, sizeof(t));
+    put(area, offsetof(struct vcpu_time_info, version), &t.version, sizeof(t.version));
+    put(area, 0, &t, sizeof(t));
     t.version = v->time.area_version = t.version + 1;
-    put(v->time.time_area, offsetof(struct vcpu_time_info, version), &t.version, sizeof(t.version));
+    put(area, offsetof(struct vcpu_time_info, version), &t.version, sizeof(t.version));
 }
 
 /* @v is current and its kernel's tables are loaded. */
@@ -79,16 +80,16 @@ static void write_or_defer(struct vcpu *v)
 
 void time_vcpu_switch_in(struct vcpu *v)
 {
-    if (time_publish_if_stale(v) && v->time.time_area.n)
+    if (time_publish_if_stale(v) && READ_ONCE(v->time.time_area.n))
         v->time.time_area_stale = true;
-    v->time.runstate_stale = v->time.runstate_area.n != 0;
+    v->time.runstate_stale = READ_ONCE(v->time.runstate_area.n) != 0;
     vcpu_timers_switch_in(v);
     write_or_defer(v);
 }
 
 void time_vcpu_switch_out(struct vcpu *v)
 {
-    v->time.runstate_stale = v->time.runstate_area.n != 0;
+    v->time.runstate_stale = READ_ONCE(v->time.runstate_area.n) != 0;
     vcpu_timers_switch_out(v);
     write_or_defer(v);                                  /* others look whether a lock's holder runs */
 }
@@ -104,7 +105,7 @@ int vcpu_register_runstate(struct vcpu *v, gva_t area)
 
     if (!guest_range_ok(area, sizeof(r)))
         return -EFAULT;
-    v->time.runstate_area = area;
+    WRITE_ONCE(v->time.runstate_area.n, area.n);
     if (area.n) {
         sched_runstate_snapshot(v, &r);
         write_runstate(v, &r);
@@ -116,7 +117,7 @@ int vcpu_register_time_area(struct vcpu *v, gva_t area)
 {
     if (area.n && !guest_range_ok(area, sizeof(struct vcpu_time_info)))
         return -EFAULT;
-    v->time.time_area = area;
+    WRITE_ONCE(v->time.time_area.n, area.n);
     if (area.n)
         write_time_area(v);
     return 0;

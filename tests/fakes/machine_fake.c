@@ -82,14 +82,17 @@ void *frame_ptr(mfn_t m)
 
 mfn_t ptr_frame(const void *p) { return mfn((size_t)((const uint8_t *)p - arena) / PAGE_SIZE); }
 
+/* Several CPUs may be threads. */
+#define COUNT(counter) __atomic_fetch_add(&(counter), 1, __ATOMIC_RELAXED)
+
 /* ---- TLB ---- */
 
 void machine_flush_tlb(cpumask_t cpus)
 {
     if (fake_on_flush)
         fake_on_flush(cpus);
-    fake_log.flushes++;
-    fake_log.flushed.bits |= cpus.bits;
+    COUNT(fake_log.flushes);
+    __atomic_fetch_or(&fake_log.flushed.bits, cpus.bits, __ATOMIC_RELAXED);
     cpumask_for_each(cpu, cpus)
         tlb_epoch_flushed((unsigned)cpu);
 }
@@ -100,15 +103,15 @@ void machine_flush_tlb_page(cpumask_t cpus, gva_t va)
 {
     if (!guest_range_ok(va, 1))
         abort();                                            /* XSA-279: the caller checks */
-    fake_log.page_flushes++;
-    fake_log.page_flushed.bits |= cpus.bits;
-    fake_log.page_flush_va = va.n;
+    COUNT(fake_log.page_flushes);
+    __atomic_fetch_or(&fake_log.page_flushed.bits, cpus.bits, __ATOMIC_RELAXED);
+    __atomic_store_n(&fake_log.page_flush_va, va.n, __ATOMIC_RELAXED);
 }
 
 void machine_flush_cache(cpumask_t cpus)
 {
     (void)cpus;
-    fake_log.cache_flushes++;
+    COUNT(fake_log.cache_flushes);
 }
 
 mfn_t fake_root[MAX_CPUS];
@@ -117,7 +120,7 @@ void machine_load_root(struct vcpu *v)
 {
     if (v == current_vcpu)
         fake_root[fake_cpu] = machine_current_root(v);
-    fake_log.root_loads++;
+    COUNT(fake_log.root_loads);
     tlb_epoch_flushed(fake_cpu);
 }
 
@@ -140,7 +143,7 @@ mfn_t machine_current_root(const struct vcpu *v) { return v->cpu.kernel_mode ? v
 
 unsigned this_cpu(void) { return fake_cpu; }
 cpumask_t machine_online_cpus(void) { return fake_online; }
-void machine_kick(unsigned cpu) { __atomic_fetch_add(&fake_log.kicks[cpu], 1, __ATOMIC_RELAXED); }
+void machine_kick(unsigned cpu) { COUNT(fake_log.kicks[cpu]); }
 unsigned long machine_irq_save(void) { return 0; }
 void machine_irq_restore(unsigned long flags) { (void)flags; }
 void (*fake_on_relax)(void);
@@ -155,7 +158,7 @@ void machine_cpu_relax(void)
 void fake_set_current(struct vcpu *v) { current_vcpu = v; }
 
 static _Thread_local unsigned preempt_in, preempt_every;
-unsigned fake_preempt_asked;
+_Thread_local unsigned fake_preempt_asked;
 
 void fake_preempt_at(unsigned k, unsigned every)
 {
@@ -166,7 +169,7 @@ void fake_preempt_at(unsigned k, unsigned every)
 
 bool machine_preempt_pending(void)
 {
-    __atomic_fetch_add(&fake_preempt_asked, 1, __ATOMIC_RELAXED);
+    fake_preempt_asked++;
     if (preempt_in == 0 || --preempt_in > 0)
         return false;
     preempt_in = preempt_every;
@@ -343,7 +346,7 @@ void softirq_raise(enum softirq nr)
 void softirq_raise_on(unsigned cpu, enum softirq nr)
 {
     atomic_fetch_or(&fake_softirq[cpu], 1u << nr);
-    __atomic_fetch_add(&fake_log.softirqs[nr], 1, __ATOMIC_RELAXED);
+    COUNT(fake_log.softirqs[nr]);
 }
 
 bool softirq_pending(unsigned cpu)

@@ -35,7 +35,7 @@ extern bool fake_pku, fake_pkru_spoiled;            /* machine_has_pku(); the gu
 /* ---- preemption: machine_preempt_pending() ---- */
 /* True at the k-th question from now (1 = the next one) and then every @every questions (0: never again). 0: off. */
 void fake_preempt_at(unsigned k, unsigned every);
-extern unsigned fake_preempt_asked;                 /* questions since fake_machine_init() */
+extern _Thread_local unsigned fake_preempt_asked;   /* questions since fake_preempt_at() */
 
 /* ---- guest memory ---- */
 void fake_guest_reset(void);
@@ -76,7 +76,7 @@ extern mfn_t fake_root[MAX_CPUS];
 extern void (*fake_on_flush)(cpumask_t cpus);
 /* Virtual clock: machine_now(); the armed deadline. */
 extern uint64_t fake_now, fake_deadline;
-extern char fake_printed[512];       /* the last message */
+extern _Thread_local char fake_printed[512];       /* this thread's last message */
 extern bool fake_print;                 /* print printk output on stderr */
 
 /* The frame that m2p_is_frame() knows. */

@@ -7,14 +7,14 @@
 #include "print.h"
 
 bool fake_print;
-char fake_printed[512];
+_Thread_local char fake_printed[512];
 
 void printk(enum loglvl lvl, const char *fmt, ...)
 {
     va_list ap;
 
     (void)lvl;
-    fake_log.prints++;
+    __atomic_fetch_add(&fake_log.prints, 1, __ATOMIC_RELAXED);
     va_start(ap, fmt);
     vsnprintf(fake_printed, sizeof(fake_printed), fmt, ap);
     va_end(ap);
@@ -27,7 +27,7 @@ void printk_guest(const struct domain *d, enum loglvl lvl, const char *fmt, ...)
     va_list ap;
 
     (void)lvl;
-    fake_log.prints++;
+    __atomic_fetch_add(&fake_log.prints, 1, __ATOMIC_RELAXED);
     if (!fake_print)
         return;
     fprintf(stderr, "(d%u) ", (unsigned)d->id);

@@ -9,8 +9,8 @@ static void write_grant(struct gen *g)
 
     if (gen_chance(g, 30))
         return;
-    e->frame = (uint32_t)gen_frame(g);
-    e->domid = gen_chance(g, 90) ? gen_partner(g) : (domid_t)gen_domid(g);
+    WRITE_ONCE(e->frame, (uint32_t)gen_frame(g));
+    WRITE_ONCE(e->domid, gen_chance(g, 90) ? gen_partner(g) : (domid_t)gen_domid(g));
     const uint16_t usual = (uint16_t)(GTF_permit_access | (gen_chance(g, 30) ? GTF_readonly : 0));
     WRITE_ONCE(e->flags, gen_chance(g, 80) ? usual : (uint16_t)gen_random(g));
 }

@@ -326,10 +326,11 @@ static void pit_calibration(void)
 
 static void string_ports(void)
 {
-    static uint8_t buffer[256];
+    static uint8_t page[512];
+    uint8_t *const buffer = page, *const end = page + 256;      /* behind it nothing is mapped */
 
     setup(true);
-    fake_guest_share(buffer, sizeof(buffer));
+    fake_guest_share(buffer, (size_t)(end - buffer));
     fake_ports[0x60] = 0x77;
     r.rdx = 0x60;
     r.rdi = (uintptr_t)buffer;
@@ -338,9 +339,9 @@ static void string_ports(void)
     CU_ASSERT(r.rcx == 36 && r.rip == (uintptr_t)code && buffer[63] == 0x77 && buffer[64] == 0);
     CU_ASSERT(RETIRED("\xf3\x6c") && r.rcx == 0 && buffer[99] == 0x77 && buffer[100] == 0);
     r.rcx = 10;
-    r.rdi = (uintptr_t)buffer + sizeof(buffer) - 4;             /* faults after 4 */
+    r.rdi = (uintptr_t)end - 4;             /* faults after 4 */
     CU_ASSERT(GP("\xf3\x6c"));
-    CU_ASSERT(r.rcx == 6 && fake_log.trap_vector == 14 && fake_log.trap_cr2 == (uintptr_t)buffer + sizeof(buffer));
+    CU_ASSERT(r.rcx == 6 && fake_log.trap_vector == 14 && fake_log.trap_cr2 == (uintptr_t)end);
     CU_ASSERT_EQUAL(r.rip, (uintptr_t)code);
     r.rsi = (uintptr_t)buffer;
     memcpy(buffer, "\x01\x02\x03\x04", 4);

@@ -35,6 +35,7 @@ static _Thread_local struct { struct vm *vm; unsigned vcpu, nested; uint64_t cho
 
 struct vcpu *twin_running(unsigned cpu) { return cpus[cpu].running; }
 struct vm *twin_here(void) { return here.vm; }
+struct gen *twin_gen(void) { return &here.vm->gen[here.vcpu]; }
 
 static unsigned choose(unsigned n) { return (unsigned)((random_next(&here.choices) >> 33) % n); }
 

@@ -57,8 +57,8 @@ void *page_alloc_run(unsigned n)
 }
 
 uint64_t mm_pfn(const void *page) { return ((uintptr_t)page - BASE) >> PAGE_SHIFT; }
-uint64_t mm_mfn(const void *page) { return twin_here()->p2m[mm_pfn(page) % PAGES]; }
-void mm_set_mfn(uint64_t pfn, uint64_t mfn) { twin_here()->p2m[pfn % PAGES] = mfn; }
+uint64_t mm_mfn(const void *page) { return READ_ONCE(twin_here()->p2m[mm_pfn(page) % PAGES]); }
+void mm_set_mfn(uint64_t pfn, uint64_t mfn) { WRITE_ONCE(twin_here()->p2m[pfn % PAGES], mfn); }
 uint64_t mm_l4_mfn(void) { return twin_here()->p2m[L4]; }
 int mm_unmap(uint64_t va) { (void)va; return 0; }
 int mm_map(uint64_t va, uint64_t mfn, uint64_t flags) { (void)va, (void)mfn, (void)flags; return 0; }
@@ -82,7 +82,7 @@ uint64_t mm_reserve_va(unsigned pages)
 static struct vm *other(void)
 {
     struct vm *vm = twin_here();
-    const uint64_t mix = vm->gen[0].calls + vm->gen[1].calls;
+    const uint64_t mix = twin_gen()->calls;
 
     /* For Dom0 one of the two; for these mostly each other. */
     if (vm->privileged)
@@ -97,9 +97,7 @@ uint64_t victim_root(void) { return other()->p2m[L4]; }
 
 uint64_t victim_frame(void)
 {
-    const struct vm *vm = twin_here();
-
-    return other()->p2m[(vm->gen[0].state ^ vm->gen[1].state) % PAGES];
+    return READ_ONCE(other()->p2m[twin_gen()->state % PAGES]);
 }
 
 uint64_t hypervisor_frame(void) { return twin_here()->d->shared_info_mfn.n + 1; }

@@ -70,6 +70,7 @@ void twin_cpu_softirqs(unsigned cpu);
 void twin_cpu_idle_all(void);
 struct vcpu *twin_running(unsigned cpu);
 struct vm *twin_here(void);
+struct gen *twin_gen(void);
 
 /* ---- audit.c ---- */
 /* Nobody is in the middle of a call. */
