@@ -69,6 +69,21 @@ $(B)/guests.img: tests/image/mkimage.py tests/image/guests.list $(B)/domu.img $(
 IMAGES := $(B)/dom0.img $(B)/domu.img $(B)/guests.img
 ALL_TARGETS += $(IMAGES)
 
+# A Debian 12 guest: its disk, a mirror for its apt, and the initramfs that finds the disk.
+$(B)/debian/disk.img: tests/image/mkdebian.sh tests/packages tests/image/debian/eth.network
+	tests/image/mkdebian.sh $(B)/debian
+
+$(B)/debian/initrd.img: tests/image/mkimage.py tests/image/debian/initrd.list tests/image/debian/init $(PKGS)/ready
+	@mkdir -p $(@D)
+	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/debian/initrd.list --output $@
+
+$(B)/debian.img: tests/image/mkimage.py tests/image/debian/debian.cfg $(B)/debian/initrd.img $(B)/debian/disk.img
+	echo "dir /guests" >$(B)/debian/guests.list
+	tests/image/mkimage.py --root $(PKGS)/root --list $(B)/debian/guests.list \
+	    --add $(B)/debian/initrd.img:/guests/debian-initrd.img --add tests/image/debian/debian.cfg:/guests/debian.cfg --output $@
+
+debian: $(B)/debian.img
+
 # A CD image that GRUB boots on BIOS and UEFI machines alike.
 $(B)/paravane.iso: tests/image/iso/grub.cfg $(B)/paravane $(B)/dom0.img $(PKGS)/ready
 	rm -rf $(B)/iso
@@ -87,7 +102,9 @@ BOOTABLE = $(IMAGES) $(if $(filter paravane,$(HV)),$(B)/paravane $(B)/paravane.i
 
 JOBS ?= 2
 
-.PHONY: unit system check soak run bench iso coverage coverage-run
+DEBIAN := $(B)/debian.img
+
+.PHONY: debian unit system check soak run bench iso coverage coverage-run
 
 unit: $(UNIT_TESTS)
 	tests/rig/suite.py --unit $(UNIT_TESTS)

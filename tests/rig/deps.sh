@@ -4,6 +4,7 @@
 # Get the packages of tests/packages.
 #   deps.sh host        install what is missing on this machine (as root, or through sudo)
 #   deps.sh boot DIR    fetch what boots on the hypervisor and unpack it below DIR/root
+#   deps.sh update      apt's package lists
 # Says nothing and touches no network when all is there.
 set -eu
 
@@ -106,5 +107,6 @@ fetch_boot()
 case ${1:-} in
 host) install_host ;;
 boot) fetch_boot "${2:?usage: deps.sh boot DIR}" ;;
-*)    fail "usage: deps.sh host | boot DIR" ;;
+update) update_lists ;;
+*)    fail "usage: deps.sh host | boot DIR | update" ;;
 esac

@@ -2,33 +2,8 @@
 """Guests made by vane: the same on our hypervisor and on Xen 4.17."""
 import re
 
+from guests import free_memory, nothing_left, until, vane_does, vane_says, write_config
 from scenario import equal, healthy, only_on, slow
-from test_guests import free_memory, write_config
-
-
-def vane_says(dom0, name, pattern, seconds=90):
-    """Wait until the console log that vaned keeps has a line that matches."""
-    dom0.check(f"i=0; until grep -qsE '{pattern}' /var/log/vane/{name}.console; do "
-               f"[ $((i=i+1)) -lt {seconds} ] || {{ tail -20 /var/log/vane/{name}.console; vane list; exit 1; }}; "
-               "sleep 1; done", seconds * 3 + 30)
-
-
-def vane_does(dom0, name, text):
-    """Type a line on the guest's console."""
-    tty = dom0.check(f"xenstore-read /local/domain/$(vane domid {name})/console/tty").strip()
-    dom0.check(f"printf '%s\\n' '{text}' >{tty}")
-
-
-def until(dom0, condition, seconds=60):
-    dom0.check(f"i=0; until {condition}; do [ $((i=i+1)) -lt {seconds} ] || {{ vane list; exit 1; }}; sleep 1; done",
-               seconds * 3 + 30)
-
-
-def nothing_left(dom0, memory):
-    until(dom0, "[ $(vane list | wc -l) = 2 ]")
-    equal(dom0.check("ls /run/vane/doing /run/vane/domains | grep -v : | grep . || true").strip(), "", "marks and records")
-    equal(dom0.check("losetup -a").strip(), "", "loop devices")
-    assert abs(free_memory(dom0) - memory) <= 1, "memory was lost"
 
 
 @slow
