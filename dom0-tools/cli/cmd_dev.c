@@ -223,7 +223,8 @@ int cmd_network_attach(struct cli *c, int argc, char **argv)
         return EXIT_FAILURE;
     for (int i = 2; i < argc; i++)
         snprintf(spec + strlen(spec), sizeof(spec) - strlen(spec), "%s%s", i > 2 ? "," : "", argv[i]);
-    if (vane_dom_find(c->v, argv[1], &d) < 0 || vane_config_parse_nic(c->v, spec, &a.nic) < 0)
+    if (vane_dom_find(c->v, argv[1], &d) < 0 || vane_config_parse_nic(c->v, spec, &a.nic) < 0 ||
+        vane_host_conf_nic(c->v, VANE_HOST_CONF, &a.nic) < 0)
         return cli_error(c);
     a.domid = d.domid;
     a.uuid = d.uuid;

@@ -346,6 +346,8 @@ static int parse_all(struct cfg_parser *p, struct vane_config *c)
     if (rc >= 0)
         rc = parse_affinity(p, "cpus_soft", c->soft);
     if (rc >= 0)
+        rc = cfg_parse_cpuid(p, c);
+    if (rc >= 0)
         rc = cfg_parse_disks(p, c);
     if (rc >= 0)
         rc = cfg_parse_nics(p, c);
@@ -392,6 +394,7 @@ void vane_config_free(struct vane_config *c)
         vane_disk_free(&c->disks[i]);
     for (unsigned i = 0; i < c->n_nics; i++)
         vane_nic_free(&c->nics[i]);
+    free(c->cpuid.list);
     free(c->disks);
     free(c->nics);
     free(c->text);

@@ -51,6 +51,22 @@ struct vane_cpus {
     uint64_t map[VANE_MAX_CPUS / 64];
 };
 
+/*
+ * What cpuid= changes in one leaf: 32 characters a register, bit 31 first. '0' and '1' force a bit, 'k'
+ * takes the host's, 'x' leaves the default.
+ */
+#define VANE_NO_SUBLEAF 0xffffffffu
+
+struct vane_cpuid {
+    uint32_t leaf, subleaf;
+    char reg[4][33];                    /* eax, ebx, ecx, edx */
+};
+
+struct vane_cpuids {
+    struct vane_cpuid *list;
+    unsigned n;
+};
+
 struct vane_config {
     char *text;             /* what this was parsed from */
     char *name;
@@ -69,6 +85,7 @@ struct vane_config {
     unsigned tsc_mode;
     int32_t time_offset;
     bool localtime, nomigrate;
+    struct vane_cpuids cpuid;
     enum vane_action on[VANE_EVENTS];
     struct vane_disk *disks;
     unsigned n_disks;
@@ -107,6 +124,14 @@ char *vane_config_json(const struct vane_config *c, const char *uuid);
 
 /* config_from_json.c: that JSON as configuration text. malloc'ed, NULL if it is none. */
 char *config_text_from_json(const char *json);
+
+/*
+ * host_conf.c: the host's defaults, in the language of xl.conf(5), for what the configuration leaves
+ * open; its CPU mask limits what it does not. 0 when there is no such file.
+ */
+#define VANE_HOST_CONF "/etc/xen/xl.conf"
+int vane_host_conf(struct vane *v, const char *path, struct vane_config *c) MUST_CHECK;
+int vane_host_conf_nic(struct vane *v, const char *path, struct vane_nic *n) MUST_CHECK;
 
 /* config_keys.c: name every key of @text that we do not act upon. */
 int vane_config_check_keys(struct vane *v, const char *origin, const char *text, size_t len);

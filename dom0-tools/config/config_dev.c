@@ -301,6 +301,9 @@ static int parse_nic(struct cfg_parser *p, const char *spec, struct vane_nic *n)
         rc = nic_key(p, n, item, value);
     }
     free(copy);
+    if (rc == 0 && !n->script && (n->ip || n->gatewaydev))
+        vane_log(p->v, VANE_WARN, "vif: %s is acted upon by scripts only: add script=vif-bridge or vif-route",
+                 n->ip ? "ip=" : "gatewaydev=");
     if (rc < 0)
         vane_nic_free(n);
     return rc;

@@ -26,5 +26,7 @@ int cfg_parser_fail(struct cfg_parser *p, const char *what);
 
 int cfg_parse_disks(struct cfg_parser *p, struct vane_config *c);
 int cfg_parse_nics(struct cfg_parser *p, struct vane_config *c);
+/* Both syntaxes of xl.cfg(5). -EOPNOTSUPP for a name that is no feature bit (family, procpkg, ...). */
+int cfg_parse_cpuid(struct cfg_parser *p, struct vane_config *c);
 
 #endif

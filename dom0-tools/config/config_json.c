@@ -69,6 +69,26 @@ static struct json_object *nic_json(const struct vane_nic *n)
     return o;
 }
 
+static struct json_object *cpuid_json(const struct vane_cpuids *c)
+{
+    static const char *const regs[4] = { "eax", "ebx", "ecx", "edx" };
+    struct json_object *a = json_object_new_array();
+
+    for (unsigned i = 0; i < c->n; i++) {
+        struct json_object *o = json_object_new_object();
+
+        put_u(o, "leaf", c->list[i].leaf);
+        if (c->list[i].subleaf != VANE_NO_SUBLEAF)
+            put_u(o, "subleaf", c->list[i].subleaf);
+        for (int r = 0; r < 4; r++) {
+            if (strspn(c->list[i].reg[r], "x") < 32)
+                put(o, regs[r], c->list[i].reg[r]);
+        }
+        json_object_array_add(a, o);
+    }
+    return a;
+}
+
 static struct json_object *build_info_json(const struct vane_config *c)
 {
     struct json_object *b = json_object_new_object(), *avail = json_object_new_array();
@@ -87,6 +107,8 @@ static struct json_object *build_info_json(const struct vane_config *c)
         put_u(sched, "cap", c->cap);
     json_object_object_add(b, "sched_params", sched);
     put_bool(b, "claim_mode", true);
+    if (c->cpuid.n)
+        json_object_object_add(b, "cpuid", cpuid_json(&c->cpuid));
     put(b, "kernel", c->kernel);
     put(b, "cmdline", c->cmdline);
     put(b, "ramdisk", c->ramdisk);

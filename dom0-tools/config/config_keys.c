@@ -34,7 +34,7 @@ static const struct { const char *key; enum fate fate; const char *why; } keys[]
     { "tsc_mode", ACTED, NULL }, { "localtime", ACTED, NULL }, { "rtc_timeoffset", ACTED, NULL },
     { "nomigrate", ACTED, NULL }, { "on_poweroff", ACTED, NULL }, { "on_reboot", ACTED, NULL },
     { "on_crash", ACTED, NULL }, { "on_watchdog", ACTED, NULL },
-    { "on_soft_reset", ACTED, NULL }, { "disk", ACTED, NULL }, { "vif", ACTED, NULL },
+    { "on_soft_reset", ACTED, NULL }, { "cpuid", ACTED, NULL }, { "disk", ACTED, NULL }, { "vif", ACTED, NULL },
     { "bootloader", ACTED, NULL }, { "firmware", ACTED, NULL },
 
     { "bootloader_args", IGNORED, "no boot loader reads guest disks in Dom0" },
@@ -44,7 +44,6 @@ static const struct { const char *key; enum fate fate; const char *why; } keys[]
     { "device_model_stubdomain_seclabel", IGNORED, "there are no security labels" },
     { "driver_domain", IGNORED, "back ends run in Dom0" },
     { "vnuma", IGNORED, "guests see one node" }, { "vpmu", IGNORED, "there is no virtual PMU" },
-    { "cpuid", IGNORED, "guests get the host's PV policy" },
     { "e820_host", IGNORED, "there is no passthrough" },
     { "claim_mode", IGNORED, "memory is always claimed" },
     { "exclude_cpupool", IGNORED, NULL }, { "passthrough", IGNORED, "there is no passthrough" },

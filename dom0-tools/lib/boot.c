@@ -5,11 +5,15 @@
  * ABI: domctl.h, grant_table.h reserved entries, abi-map of domain creation.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "handle.h"
+#include "paths.h"
+#include "store.h"
 
 #include <xen/grant_table.h>
 #include <xen/memory.h>
@@ -39,6 +43,27 @@ static unsigned grant_version(struct vane *v, const struct vane_config *c)
     return c->grant_version && c->grant_version < best ? c->grant_version : best;
 }
 
+/* pool= is a name ("Pool-0") or a number; left out it is the first pool. */
+static int find_pool(struct vane *v, const char *pool, uint32_t *id)
+{
+    xc_cpupoolinfo_t *info;
+    bool found = !pool || !*pool;
+
+    *id = 0;
+    for (uint32_t next = 0; !found && (info = xc_cpupool_getinfo(v->xc, next)) != NULL;) {
+        char number[16], *name = vane_xs(v) ? store_read(v, XBT_NULL, PATH_POOL_NAME, info->cpupool_id) : NULL;
+
+        snprintf(number, sizeof(number), "%u", info->cpupool_id);
+        found = strcmp(number, pool) == 0 || (name && strcmp(name, pool) == 0);
+        *id = info->cpupool_id;
+        next = info->cpupool_id + 1;
+        free(name);
+        xc_cpupool_infofree(v->xc, info);
+    }
+    return found ? 0 : vane_fail(v, -ENOENT, "`vane cpupool-list` shows the pools",
+                                 "there is no CPU pool %s", pool);
+}
+
 int boot_new_domain(struct vane *v, const struct vane_config *c, uint32_t *domid)
 {
     struct xen_domctl_createdomain cd = {
@@ -47,9 +72,13 @@ int boot_new_domain(struct vane *v, const struct vane_config *c, uint32_t *domid
         .max_grant_frames = c->max_grant_frames,
         .max_maptrack_frames = c->max_maptrack_frames,
     };
+    int rc;
 
     if (!vane_xc(v))
         return vane_last_error(v)->code;
+    rc = find_pool(v, c->pool, &cd.cpupool_id);
+    if (rc < 0)
+        return rc;
     cd.grant_opts = XEN_DOMCTL_GRANT_version(grant_version(v, c));
     memcpy(cd.handle, c->uuid.b, sizeof(cd.handle));
     *domid = 0xffff;                                            /* ABI: pick a free one */
@@ -114,6 +143,8 @@ static int set_scheduler(struct vane *v, const struct vane_config *c, uint32_t d
 
 int boot_new_settings(struct vane *v, const struct vane_config *c, uint32_t domid)
 {
+    int32_t offset = c->time_offset;
+    time_t now = time(NULL);
     int rc;
 
     if (xc_domain_max_vcpus(v->xc, domid, c->max_vcpus) < 0)
@@ -123,10 +154,33 @@ int boot_new_settings(struct vane *v, const struct vane_config *c, uint32_t domi
     xc_domain_set_memmap_limit(v->xc, domid, c->max_kb);        /* Linux also lives without */
     if (xc_domain_set_tsc_info(v->xc, domid, c->tsc_mode, 0, 0, 0) < 0)
         return fail(v, "cannot set tsc_mode");
-    if (c->time_offset && xc_domain_set_time_offset(v->xc, domid, c->time_offset) < 0)
+    if (c->localtime)
+        offset += (int32_t)localtime(&now)->tm_gmtoff;
+    if (offset && xc_domain_set_time_offset(v->xc, domid, offset) < 0)
         return fail(v, "cannot set rtc_timeoffset");
     rc = set_affinity(v, c, domid);
     return rc < 0 ? rc : set_scheduler(v, c, domid);
+}
+
+int boot_cpuid(struct vane *v, const struct vane_config *c, uint32_t domid)
+{
+    struct xc_xend_cpuid *x = calloc(c->cpuid.n + 1, sizeof(*x));
+    int rc = 0;
+
+    if (!x)
+        return vane_fail(v, -ENOMEM, NULL, "out of memory");
+    for (unsigned i = 0; i < c->cpuid.n; i++) {
+        x[i].leaf = c->cpuid.list[i].leaf;
+        x[i].subleaf = c->cpuid.list[i].subleaf;
+        for (int r = 0; r < 4; r++)
+            x[i].policy[r] = c->cpuid.list[i].reg[r];
+    }
+    x[c->cpuid.n].leaf = XEN_CPUID_INPUT_UNUSED;
+    if (c->cpuid.n && xc_cpuid_apply_policy(v->xc, domid, false, NULL, 0, false, false, false, x, NULL) < 0)
+        rc = vane_fail(v, errno ? -errno : -EINVAL, "only what the host has can be given to a guest",
+                       "the hypervisor refuses what cpuid= asks for: %s", strerror(errno));
+    free(x);
+    return rc;
 }
 
 int boot_event_port(struct vane *v, uint32_t domid, uint32_t *port)

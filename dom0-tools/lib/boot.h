@@ -9,6 +9,8 @@
 /* createdomain, max_vcpus, max_mem, memory map, TSC, affinity, scheduler. *@domid is set first. */
 int boot_new_domain(struct vane *v, const struct vane_config *c, uint32_t *domid) MUST_CHECK;
 int boot_new_settings(struct vane *v, const struct vane_config *c, uint32_t domid) MUST_CHECK;
+/* What cpuid= changes, for a domain with a kernel of its own (a stream brings its policy along). */
+int boot_cpuid(struct vane *v, const struct vane_config *c, uint32_t domid) MUST_CHECK;
 int boot_event_port(struct vane *v, uint32_t domid, uint32_t *port) MUST_CHECK;
 /* Entries 0 and 1 of the grant table: console and store, for Dom0. */
 int boot_seed_grants(struct vane *v, uint32_t domid, uint64_t console_mfn, uint64_t store_mfn)

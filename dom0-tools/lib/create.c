@@ -336,6 +336,8 @@ static int build_domain(struct work *w)
     struct vane *v = w->v;
     int rc = boot_new_settings(v, w->c, w->domid);
 
+    if (rc == 0 && !w->arg->fill)
+        rc = boot_cpuid(v, w->c, w->domid);
     step_done(w, "domain");
     if (rc == 0)
         rc = store_transaction(v, write_names, w);
@@ -400,7 +402,8 @@ int vane_create(struct vane *v, struct vane_config *cfg, struct vane_create *arg
         vane_uuid_random(&cfg->uuid);
     if (!vane_xc(v) || !vane_xs(v) || !vane_fmem(v))
         return vane_last_error(v)->code;
-    if (!arg->fill)
+    rc = vane_host_conf(v, VANE_HOST_CONF, cfg);
+    if (rc == 0 && !arg->fill)
         rc = load_files(&w);
     if (rc == 0 && !arg->fill)
         rc = plan(&w);

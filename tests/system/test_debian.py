@@ -35,8 +35,9 @@ def login(dom0):
     vane_says(dom0, "debian", "^Password:", 60)
     vane_does(dom0, "debian", "paravane")
     vane_says(dom0, "debian", "root@debian:~#", 60)
-    vane_does(dom0, "debian", "stty -echo; PS1=; echo logged''in")
-    vane_says(dom0, "debian", "^loggedin", 60)
+    vane_does(dom0, "debian", "stty -echo; PS1= exec sh")       # no line editing, no escape codes
+    vane_does(dom0, "debian", "echo logged in")
+    vane_says(dom0, "debian", "^logged in", 60)
 
 
 def check_disk(dom0):

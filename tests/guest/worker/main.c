@@ -2,7 +2,8 @@
 /*
  * Memory worker. Claim: memory written is memory read, at a set rate of dirty pages a second, for as long as asked.
  *
- *   pages=N   working set (default 512); rate=N pages dirtied a second (default 1000); seconds=N (default 2)
+ *   pages=N   working set (default 512); rate=N pages dirtied a second (default 1000); seconds=N (default 2);
+ *   interval=N milliseconds asleep between rounds (default 5)
  *
  * With a XenStore it can be saved, restored and migrated (control/shutdown = "suspend"); it prints "resumed" then.
  *
@@ -77,7 +78,7 @@ void guest_test(void)
                 item_fail("page %lu: number %lu, %lu writes, want %lu", i, set[i]->number, set[i]->writes, expect[i]);
                 return;
             }
-        time_block_until(time_now() + 5 * MS);
+        time_block_until(time_now() + cmdline_number("interval", 5) * MS);
     }
     printf("worker: %lu pages, %lu writes in %lu ms\n", pages, written, (time_now() - start) / MS);
     CHECK(written > 0, "nothing was written");

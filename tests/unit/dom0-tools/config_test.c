@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../../dom0-tools/config/config.h"
 #include "../unit.h"
@@ -137,6 +138,145 @@ static void test_warnings(void)
     vane_config_free(c);
 }
 
+/* Each key that xl.cfg(5) gives PV guests has a fate: acted upon, named in a warning, or refused. */
+static void test_every_pv_key(void)
+{
+    static const char *const acted[] = {
+        "type='pv'", "builder='generic'", "ramdisk='/r'", "cmdline='x'", "root='/dev/xvda'", "extra='x'", "nomigrate=1",
+        "vcpus=1", "maxvcpus=2", "cpus='0'", "cpus_soft='0'", "cpu_weight=1", "cap=1", "pool='Pool-0'",
+        "cpuid='host,avx2=0'", "tsc_mode='native'", "memory=8", "maxmem=64", "max_grant_frames=4",
+        "max_maptrack_frames=4", "max_grant_version=1", "max_event_channels=100", "on_poweroff='preserve'",
+        "on_reboot='destroy'", "on_crash='rename-restart'", "on_watchdog='restart'", "on_soft_reset='destroy'",
+        "localtime=1", "rtc_timeoffset=60", "disk=[]", "vif=[]",
+    };
+    static const char *const warned[] = {
+        "bootloader_args='-q'", "seclabel='x'", "driver_domain=1", "vnuma=[]", "vpmu=1", "e820_host=1", "channel=[]",
+        "vfb=[]", "p9=[]", "pvcalls=[]", "vtpm=[]", "usbctrl=[]", "usbdev=[]",
+    };
+    static const char *const not_here[] = { "firmware='pvgrub64'", "pci=[]", "ioports=[]", "iomem=[]", "irqs=[]" };
+    struct vane_config *c;
+    char text[256];
+
+    for (size_t i = 0; i < ARRAY_SIZE(acted); i++) {
+        snprintf(text, sizeof(text), GOOD "%s\n", acted[i]);
+        CU_ASSERT_EQUAL_FATAL(parse(text, &c), 0);
+        CU_ASSERT_STRING_EQUAL(said, "");
+        vane_config_free(c);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(warned); i++) {
+        snprintf(text, sizeof(text), GOOD "%s\n", warned[i]);
+        CU_ASSERT_EQUAL_FATAL(parse(text, &c), 0);
+        CU_ASSERT_PTR_NOT_NULL(strstr(said, "not acted upon"));
+        CU_ASSERT_PTR_NULL(strstr(said, "unknown"));
+        vane_config_free(c);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(not_here); i++) {
+        snprintf(text, sizeof(text), GOOD "%s\n", not_here[i]);
+        refused(text, -EOPNOTSUPP);
+    }
+}
+
+/* xl-disk-configuration(5), its deprecated forms included. */
+static void test_disk_forms(void)
+{
+    static const struct { const char *spec, *target, *vdev; bool writable; } good[] = {
+        { "/dev/vg/g,,hda", "/dev/vg/g", "hda", true },
+        { "/dev/vg/g,raw,hda,ro", "/dev/vg/g", "hda", false },
+        { "format=raw,vdev=xvdb,access=rw,target=/dev/vg/g", "/dev/vg/g", "xvdb", true },
+        { "format=raw, vdev=xvdb, access=r, backendtype=phy, discard, target=/a b,c", "/a b,c", "xvdb", false },
+        { "vdev=xvdc,access=w,direct-io-safe,no-discard,target=/a", "/a", "xvdc", true },
+        { "raw:/a,xvda,w", "/a", "xvda", true },
+        { "file:/a,xvda,r", "/a", "xvda", false },
+        { "phy:/dev/vg/g,xvda,w", "/dev/vg/g", "xvda", true },
+        { "tap:aio:/a,xvda,w", "/a", "xvda", true },
+        { "tap2:tapdisk:aio:/a,xvda,w", "/a", "xvda", true },
+        { "/a,raw,xvda,w,script=block-mine", "/a", "xvda", true },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        struct vane_disk d;
+        int rc = vane_config_parse_disk(v, 1, &good[i].spec, &d);
+
+        if (rc < 0)
+            printf("%s: %s\n", good[i].spec, vane_last_error(v)->what);
+        CU_ASSERT_EQUAL(rc, 0);
+        if (rc < 0)
+            continue;
+        CU_ASSERT_STRING_EQUAL(d.target, good[i].target);
+        CU_ASSERT_STRING_EQUAL(d.vdev, good[i].vdev);
+        CU_ASSERT_EQUAL(d.writable, good[i].writable);
+        vane_disk_free(&d);
+    }
+}
+
+static const struct vane_cpuid *leaf(const struct vane_config *c, uint32_t n, uint32_t sub)
+{
+    for (unsigned i = 0; i < c->cpuid.n; i++) {
+        if (c->cpuid.list[i].leaf == n && c->cpuid.list[i].subleaf == sub)
+            return &c->cpuid.list[i];
+    }
+    return NULL;
+}
+
+static void test_cpuid(void)
+{
+    struct vane_config *c;
+
+    CU_ASSERT_EQUAL_FATAL(parse(GOOD "cpuid='host,sse4.1=0,AVX2=k,lm=1,sse3=0'\n", &c), 0);
+    CU_ASSERT_EQUAL(c->cpuid.n, 3);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(leaf(c, 1, VANE_NO_SUBLEAF));
+    CU_ASSERT_STRING_EQUAL(leaf(c, 1, VANE_NO_SUBLEAF)->reg[2], "xxxxxxxxxxxx0xxxxxxxxxxxxxxxxxx0");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(leaf(c, 7, 0));
+    CU_ASSERT_STRING_EQUAL(leaf(c, 7, 0)->reg[1], "xxxxxxxxxxxxxxxxxxxxxxxxxxkxxxxx");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(leaf(c, 0x80000001, VANE_NO_SUBLEAF));
+    CU_ASSERT_EQUAL(leaf(c, 0x80000001, VANE_NO_SUBLEAF)->reg[3][2], '1');
+    vane_config_free(c);
+    CU_ASSERT_EQUAL_FATAL(parse(GOOD "cpuid=['1:ecx=0xx','7,0:ebx=1,edx=k']\n", &c), 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(leaf(c, 1, VANE_NO_SUBLEAF));
+    CU_ASSERT_EQUAL(leaf(c, 1, VANE_NO_SUBLEAF)->reg[2][29], '0');
+    CU_ASSERT_PTR_NOT_NULL_FATAL(leaf(c, 7, 0));
+    CU_ASSERT_EQUAL(leaf(c, 7, 0)->reg[1][31], '1');
+    CU_ASSERT_EQUAL(leaf(c, 7, 0)->reg[3][31], 'k');
+    vane_config_free(c);
+    refused(GOOD "cpuid='sse3=0'\n", -EINVAL);
+    refused(GOOD "cpuid='host,no_such_thing=0'\n", -EINVAL);
+    refused(GOOD "cpuid='host,sse3=2'\n", -EINVAL);
+    refused(GOOD "cpuid='host,sse3'\n", -EINVAL);
+    refused(GOOD "cpuid='host,family=6'\n", -EOPNOTSUPP);
+    refused(GOOD "cpuid=['1ecx=0']\n", -EINVAL);
+    refused(GOOD "cpuid=['1:eex=0']\n", -EINVAL);
+    refused(GOOD "cpuid=['1:ecx=012']\n", -EINVAL);
+    refused(GOOD "cpuid=['1:ecx=000000000000000000000000000000000']\n", -EINVAL);
+}
+
+static void test_host_conf(void)
+{
+    char path[] = "/tmp/host_conf_XXXXXX";
+    struct vane_config *c;
+    int fd = mkstemp(path);
+    static const char text[] = "autoballoon=\"on\"\nvif.default.bridge=\"br7\"\nvif.default.script=\"vif-mine\"\n"
+                               "vm.cpumask=\"1-2\"\nmax_grant_frames=40\n";
+
+    CU_ASSERT_FATAL(fd >= 0 && write(fd, text, sizeof(text) - 1) == (ssize_t)sizeof(text) - 1);
+    close(fd);
+    CU_ASSERT_EQUAL_FATAL(parse(GOOD "vcpus=2\ncpus=['0-1','all']\nvif=['','bridge=br1']\n", &c), 0);
+    CU_ASSERT_EQUAL(vane_host_conf(v, "/nowhere", c), 0);
+    CU_ASSERT_PTR_NULL(c->nics[0].bridge);
+    CU_ASSERT_EQUAL(vane_host_conf(v, path, c), 0);
+    CU_ASSERT_STRING_EQUAL(c->nics[0].bridge, "br7");
+    CU_ASSERT_STRING_EQUAL(c->nics[1].bridge, "br1");
+    CU_ASSERT_STRING_EQUAL(c->nics[0].script, "vif-mine");
+    CU_ASSERT_EQUAL(c->max_grant_frames, 40);
+    CU_ASSERT(!vane_cpus_has(&c->hard[0], 0) && vane_cpus_has(&c->hard[0], 1));
+    CU_ASSERT(vane_cpus_has(&c->hard[1], 2) && !vane_cpus_has(&c->hard[1], 3));
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "autoballoon"));
+    vane_config_free(c);
+    CU_ASSERT_EQUAL_FATAL(parse(GOOD "cpus='0'\n", &c), 0);
+    CU_ASSERT_EQUAL(vane_host_conf(v, path, c), -EINVAL);       /* no CPU is left */
+    vane_config_free(c);
+    unlink(path);
+}
+
 static void test_vdev(void)
 {
     static const struct { const char *name; uint32_t n; } good[] = {
@@ -178,7 +318,8 @@ int main(void)
 {
     static const struct unit_case cases[] = {
         UNIT(test_defaults), UNIT(test_full), UNIT(test_override), UNIT(test_refusals),
-        UNIT(test_warnings), UNIT(test_vdev), UNIT(test_json), { 0 },
+        UNIT(test_warnings), UNIT(test_every_pv_key),
+        UNIT(test_disk_forms), UNIT(test_cpuid), UNIT(test_host_conf), UNIT(test_vdev), UNIT(test_json), { 0 },
     };
     int rc;
 
