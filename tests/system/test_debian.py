@@ -36,7 +36,7 @@ def login(dom0):
     vane_does(dom0, "debian", "paravane")
     vane_says(dom0, "debian", "root@debian:~#", 60)
     vane_does(dom0, "debian", "stty -echo; PS1= exec sh")       # no line editing, no escape codes
-    vane_does(dom0, "debian", "echo logged in")
+    vane_does(dom0, "debian", "echo; echo logged in")     # on a line of its own
     vane_says(dom0, "debian", "^logged in", 60)
 
 
