@@ -62,8 +62,13 @@ $(B)/domu.img: tests/image/mkimage.py tests/image/domu.list $(wildcard tests/ima
 	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/domu.list \
 	    $(addprefix --add ,$(DOMU_FILES)) --output $@
 
-$(B)/guests.img: tests/image/mkimage.py tests/image/guests.list $(B)/domu.img $(PKGS)/ready
+$(B)/tests/killat: tests/rig/killat.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -static -o $@ $<
+
+$(B)/guests.img: tests/image/mkimage.py tests/image/guests.list $(B)/domu.img $(B)/tests/killat $(PKGS)/ready
 	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/guests.list --add $(B)/domu.img:/guests/domu.img \
+	    --add $(B)/tests/killat:/usr/bin/killat \
 	    --add $$(ls $(PKGS)/root/boot/vmlinuz-*-amd64):/guests/vmlinuz --output $@
 
 IMAGES := $(B)/dom0.img $(B)/domu.img $(B)/guests.img
@@ -102,18 +107,16 @@ BOOTABLE = $(IMAGES) $(if $(filter paravane,$(HV)),$(B)/paravane $(B)/paravane.i
 
 JOBS ?= 2
 
-DEBIAN := $(B)/debian.img
-
 .PHONY: debian unit system check soak run bench iso coverage coverage-run
 
 unit: $(UNIT_TESTS)
 	tests/rig/suite.py --unit $(UNIT_TESTS)
 
 # HV=paravane (default) or xen; TESTS="disk time": only the tests whose names contain one of these.
-system: $$(BOOTABLE)
+system: $$(BOOTABLE) $(if $(TESTS),$(if $(findstring debian,$(TESTS)),$(B)/debian.img),$(B)/debian.img)
 	tests/rig/suite.py --hv $(HV) --jobs $(JOBS) --system $(addprefix --only ,$(TESTS))
 
-check: all $(B)/paravane.iso $(UNIT_TESTS) $(FUZZ_TARGETS)
+check: all $(B)/paravane.iso $(B)/debian.img $(UNIT_TESTS) $(FUZZ_TARGETS)
 	tests/rig/suite.py --hv paravane --jobs $(JOBS) --make $(CHECK_TARGETS) --unit $(UNIT_TESTS) \
 	    --fuzz $(FUZZ_TARGETS) --fuzz-seconds $(FUZZ_CHECK_SECONDS) --guests --system
 
@@ -133,7 +136,7 @@ coverage-run: $(HV_UNIT)
 run: $$(IMAGES) $(if $(filter paravane,$(HV)),$(B)/paravane)
 	@tests/rig/run.py --hv $(HV)
 
-soak: $$(BOOTABLE)
+soak: $$(BOOTABLE) $(B)/debian.img
 	tests/rig/suite.py --hv $(HV) --jobs $(JOBS) --system --slow
 
 include tests/guest/guest.mk

@@ -132,7 +132,8 @@ xc_interface *vane_xc(struct vane *v)
 struct xs_handle *vane_xs(struct vane *v)
 {
     if (!v->xs) {
-        v->xs = xs_open(0);
+        /* With a dead daemon's socket in place, the kernel's own way to the store would wait for ever. */
+        v->xs = xs_open(access(xs_daemon_socket(), F_OK) == 0 ? XS_OPEN_SOCKETONLY : 0);
         if (!v->xs)
             vane_fail(v, -ENODEV, "start xenstored (or the service xen) and try again",
                       "cannot connect to XenStore: %s", strerror(errno));

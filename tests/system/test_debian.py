@@ -14,6 +14,8 @@ EXTRA = "console=hvc0 net.ifnames=0 ip=192.168.9.2::192.168.9.1:255.255.255.0:de
 
 def boot_dom0(rig, **options):
     """Dom0 with a copy of Debian's disk as /dev/sda and the mirror on /dev/vda, served as http://192.168.9.1/."""
+    if not os.path.exists(os.path.join(qemu.BUILD, "debian.img")):
+        raise qemu.Trouble("no Debian guest: run `make debian`")
     disk = os.path.join(rig.dir, "debian.img")
     subprocess.run(["cp", "--sparse=always", os.path.join(qemu.BUILD, "debian/disk.img"), disk], check=True)
     mirror = os.path.join(rig.dir, "mirror.img")

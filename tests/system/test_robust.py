@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Killed commands, dead daemons, full disks, exhausted memory: an error says why, and nothing half made stays."""
+import re
+
+from guests import free_memory, gone, nothing_left, until, vane_does, vane_says, write_config
+from scenario import equal, healthy, slow
+
+TREE = "xenstore-ls -f / | sed 's/ = .*//' | grep -E '^/(local/domain|libxl|vm)' | sort"
+
+
+class Ledger:
+    """What there is before: memory, XenStore, marks, loop devices, interfaces. same() wants it unchanged."""
+
+    def __init__(self, dom0):
+        self.dom0, self.memory = dom0, free_memory(dom0)
+        dom0.check(f"{TREE} >/tmp/tree; ls /sys/class/net >/tmp/cards")
+
+    def same(self, when):
+        self.dom0.check("vane pause nosuch 2>/dev/null; true", 120)        # any command that changes something sweeps
+        nothing_left(self.dom0, self.memory)
+        status, difference = self.dom0.run(f"{TREE} | diff /tmp/tree - && ls /sys/class/net | diff /tmp/cards -", 60)
+        assert status == 0, f"{when}: left in XenStore, or an interface:\n{difference}"
+
+
+def calls_of(dom0, command):
+    """How many system calls @command makes."""
+    said = dom0.check(f"killat 0 {command} 2>&1", 120)
+    match = re.search(r"ended after (\d+) with 0", said)
+    assert match, f"{command}: {said}"
+    return int(match.group(1))
+
+
+def kill_everywhere(rig, points):
+    """SIGKILL at @points system calls, spread over all, of create and of destroy, with disk and network."""
+    dom0 = rig.boot_with_guests()
+    dom0.check("truncate -s 16M /tmp/a")
+    config = write_config(dom0, "k", memory=96, more="disk = ['/tmp/a,raw,xvda,w']\nvif = ['bridge=xenbr0']")
+    create, destroy = f"vane create -e -q -p {config}", "vane destroy k"
+    dom0.check(f"{create} && {destroy}", 180)                       # the kernel is in the cache now
+    ledger = Ledger(dom0)
+    total = calls_of(dom0, create)
+    ends = calls_of(dom0, destroy)
+    ledger.same("undisturbed")
+    killed = 0
+    for n in range(points):
+        at = 1 + n * (total - 1) // (points - 1)
+        killed += "killed" in dom0.check(f"killat {at} {create} 2>&1; true", 120)
+        dom0.check(f"{destroy} 2>/dev/null; true", 60)              # it may have been complete already
+        ledger.same(f"create killed at call {at} of {total}")
+    for n in range(points):
+        at = 1 + n * (ends - 1) // (points - 1)
+        dom0.check(create, 120)
+        killed += "killed" in dom0.check(f"killat {at} {destroy} 2>&1; true", 120)
+        dom0.check(f"{destroy} 2>/dev/null; true", 60)
+        ledger.same(f"destroy killed at call {at} of {ends}")
+    assert killed >= points, f"only {killed} of {2 * points} were killed before they ended"
+    dom0.check(f"{create} && {destroy}", 180)
+    ledger.same("after all")
+    healthy(dom0)
+
+
+def test_killed_commands(rig):
+    kill_everywhere(rig, 8)
+
+
+@slow
+def test_killed_everywhere(rig):
+    kill_everywhere(rig, 120)
+
+
+def refused(dom0, command, cause):
+    """@command fails with a cause that matches and a hint."""
+    status, said = dom0.run(f"{command} 2>&1", 120)
+    assert status not in (0, 139, 134), f"{command}: exit status {status}: {said}"
+    assert re.search(cause, said), f"{command}: /{cause}/ is not in: {said}"
+    assert "hint: " in said, f"{command}: no hint: {said}"
+
+
+def test_wrong_and_exhausted(rig):
+    dom0 = rig.boot_with_guests()
+    config = write_config(dom0, "w", memory=96)
+    dom0.check(f"vane create -p {config} && vane destroy w", 120)
+    ledger = Ledger(dom0)
+    dom0.check("head -c 100000 /dev/urandom >/tmp/garbage; head -c 3000000 /guests/vmlinuz >/tmp/cut; : >/tmp/empty; "
+               "truncate -s 16M /tmp/a; mkdir /tmp/folder")
+    for change, cause in (
+            ("memory=1000000", "memory"), ("kernel=\"/nowhere\"", "/nowhere.*No such file"),
+            ("kernel=\"/tmp/garbage\"", "kernel /tmp/garbage"), ("kernel=\"/tmp/cut\"", "kernel /tmp/cut"),
+            ("kernel=\"/tmp/empty\"", "kernel /tmp/empty"), ("kernel=\"/tmp/folder\"", "kernel /tmp/folder"),
+            ("ramdisk=\"/nowhere\"", "ramdisk /nowhere"), ("memory=16", "memory"),
+            ("disk=[\"/nowhere,raw,xvda,w\"]", "/nowhere.*No such file"), ("disk=[\"/tmp/folder,raw,xvda,w\"]", "folder"),
+            ("disk=[\"/tmp/empty,raw,xvda,w\"]", "smaller than a sector"), ("vif=[\"bridge=none\"]", "no bridge none"),
+            ("vif=[\"vifname=lo\"]", "an interface lo exists"), ("pool=\"deep\"", "no CPU pool deep"),
+            ("cpus=\"900\"", "cpus= names no CPU"), ("cpuid=\"host,nothing=0\"", "nothing is no CPU feature"),
+            ("type=\"hvm\"", "type hvm"), ("name=\"a/b\"", "name cannot be used"),
+            ("vif=[\"bridge=xenbr0,script=/nowhere\"]", "cannot run /nowhere"),
+            ("disk=[\"/tmp/a,raw,xvda,w,script=/nowhere\"]", "cannot run /nowhere|back end")):
+        refused(dom0, f"vane create {config} '{change}'", cause)
+        ledger.same(change)
+    dom0.check(f"vane create -p {config} 'disk=[\"/tmp/a,raw,xvda,w\"]'", 120)
+    refused(dom0, f"vane create {config}", "exists already")
+    refused(dom0, f"vane create {config} 'name=\"x\"' 'disk=[\"/tmp/a,raw,xvda,w\"]'", "in use by domain")
+    refused(dom0, "vane block-attach w /tmp/a,raw,xvdb,w", "in use by domain")
+    refused(dom0, "vane block-attach w /nowhere,raw,xvdb,w", "No such file")
+    refused(dom0, "vane network-attach w bridge=none", "no bridge none")
+    refused(dom0, "vane mem-set w 100000", "more than the domain's maximum")
+    refused(dom0, "vane vcpu-set -i w 9", "can have 1 to 1 vcpus")
+    refused(dom0, "vane rename w Domain-0", "exists")
+    dom0.check("vane destroy w")
+    ledger.same("refusals")
+    healthy(dom0)
+
+
+def test_full_disk(rig):
+    """/run, the logs and the kernel cache without a byte left: guests still end, and what cannot start says why."""
+    dom0 = rig.boot_with_guests()
+    config = write_config(dom0, "f", memory=96)
+    dom0.check(f"vane create -p {config}", 120)
+    dom0.check("mkdir -p /var/cache/vane /var/log/vane; for d in /var/cache/vane /var/log/vane /var/lib/xen; do "
+               "mount -t tmpfs -o size=4k none $d; cat /dev/zero >$d/full 2>/dev/null; done; true")
+    dom0.check("vane destroy f", 60)
+    memory = free_memory(dom0)
+    dom0.check(f"vane create {config}", 120)                        # caches and logs are not needed to run
+    dom0.check("vane destroy f", 60)
+    nothing_left(dom0, memory)
+    dom0.check(f"vane create -p {config}", 120)
+    dom0.check("mkdir /tmp/keep && cp -a /run/vane/. /tmp/keep && mount -t tmpfs -o size=32k none /run/vane && "
+               "cp -a /tmp/keep/. /run/vane && { cat /dev/zero >/run/vane/full 2>/dev/null; true; }")
+    dom0.check("vane destroy f", 60)                                # a mark is an empty file
+    refused(dom0, f"vane create {config} 'extra=\"console=hvc0 {'x' * 500}\"'", "No space left")
+    dom0.check("rm /run/vane/full; vane list")
+    nothing_left(dom0, memory)
+    dom0.check(f"vane create {config} && vane destroy f", 120)
+    nothing_left(dom0, memory)
+    healthy(dom0)
+
+
+def test_dead_daemons(rig):
+    """vaned killed: the next command starts it, and it catches up. xenstored killed: commands say so at once."""
+    dom0 = rig.boot_with_guests()
+    config = write_config(dom0, "d", memory=96)
+    dom0.check(f"vane create {config}", 120)
+    before = free_memory(dom0) + 96
+    vane_says(dom0, "d", "guest ready")
+    dom0.check("kill -9 $(pidof vaned)")
+    vane_does(dom0, "d", "poweroff -f")
+    until(dom0, "vane list d | grep -q -- '---s--'")
+    dom0.check("vane create -p " + write_config(dom0, "e", memory=96), 120)
+    gone(dom0, "d", 60)                                             # on_poweroff = destroy, by the new vaned
+    dom0.check("kill -9 $(pidof xenstored); sleep 1")
+    for command in ("list", "destroy e", f"create {config}", "domid e", "shutdown e"):
+        refused(dom0, f"timeout 20 vane {command}", "cannot connect to XenStore")
+    dom0.check("/usr/lib/xen-4.17/bin/xenstored --pid-file=/run/xen/xenstored.pid && /usr/lib/xen-4.17/bin/xen-init-dom0 >/dev/null")
+    until(dom0, "vane list | grep -q Domain-0")
+    rows = dom0.check("vane list").splitlines()
+    equal(len(rows), 3, "rows of vane list: the guest that xenstored has forgotten is still there")
+    dom0.check("vane destroy " + rows[2].split()[1], 60)
+    until(dom0, "[ $(vane list | wc -l) = 2 ]")
+    assert abs(free_memory(dom0) - before) <= 1, "memory was lost"
