@@ -184,7 +184,7 @@ int cmd_block_attach(struct cli *c, int argc, char **argv)
         vane_disk_free(&disk);
         return 0;
     }
-    rc = vbd_open(c->v, &disk, &a.vbd);
+    rc = vbd_open(c->v, d.domid, &disk, &a.vbd);
     if (rc == 0)
         rc = store_transaction(c->v, store_vbd, &a);
     if (rc < 0) {
@@ -196,7 +196,7 @@ int cmd_block_attach(struct cli *c, int argc, char **argv)
         remember(c, &d, "disk", argv + 2, argc - 2);
         rc = cli_ok(c, "vdev", disk.vdev);
     }
-    vbd_close(&a.vbd);
+    vbd_close(c->v, &a.vbd);
     vane_disk_free(&disk);
     return rc;
 }

@@ -31,6 +31,7 @@ struct vane_disk {
     char *target;           /* file or block device in Dom0; never empty */
     char *vdev;             /* "xvda" */
     char *script;           /* NULL: set up by us */
+    const char *format;     /* "qcow2", "vhd", ...: served by qemu-nbd; NULL: raw */
     uint32_t number;        /* the frontend's device number, from vdev */
     bool writable, removable, direct_io_safe, discard, trusted;
 };

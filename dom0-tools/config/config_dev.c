@@ -5,7 +5,7 @@
  * Disks go through libxlutil's own parser, so the whole grammar of xl-disk-configuration(5) holds,
  * old prefixes included. A vif is a list of key=value pairs.
  *
- * Refuses: formats that need a user-space back end, two devices of one number or one vifname (a
+ * Refuses: two devices of one number or one vifname (a
  * second guest with the same vifname would silently take the first one's network).
  */
 #include <ctype.h>
@@ -123,10 +123,11 @@ static int take_disk(struct vane *v, const libxl_device_disk *x, struct vane_dis
     if (!x->vdev || !vane_vdev_number(x->vdev, &d->number))
         return vane_fail(v, -EINVAL, "xvda, xvdb, ...", "disk %s: %s is no virtual device",
                          x->pdev_path, x->vdev ? x->vdev : "(none)");
+    if (x->format == LIBXL_DISK_FORMAT_EMPTY)
+        return vane_fail(v, -EOPNOTSUPP, "block-attach the disk when there is one",
+                         "disk %s: a PV guest has no empty drives", x->vdev);
     if (x->format != LIBXL_DISK_FORMAT_RAW && x->format != LIBXL_DISK_FORMAT_UNKNOWN)
-        return vane_fail(v, -EOPNOTSUPP, "qemu-nbd -c /dev/nbd0 FILE serves it as a block device: "
-                         "use phy:/dev/nbd0, or convert it with qemu-img", "disk %s: format %s has "
-                         "no back end in the kernel", x->vdev, libxl_disk_format_to_string(x->format));
+        d->format = libxl_disk_format_to_string(x->format);
     if (x->backend != LIBXL_DISK_BACKEND_UNKNOWN && x->backend != LIBXL_DISK_BACKEND_PHY &&
         x->backend != LIBXL_DISK_BACKEND_QDISK && x->backend != LIBXL_DISK_BACKEND_TAP)
         return vane_fail(v, -EOPNOTSUPP, NULL, "disk %s: back end %s is not supported", x->vdev,

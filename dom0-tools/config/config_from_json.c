@@ -57,12 +57,13 @@ static void put_disks(FILE *f, struct json_object *list)
     for (size_t i = 0; list && i < json_object_array_length(list); i++) {
         struct json_object *d = json_object_array_get_idx(list, i);
         const char *script = str(d, "script"), *target = str(d, "pdev_path"), *vdev = str(d, "vdev");
+        const char *format = str(d, "format");
 
         if (!target || !vdev)
             continue;
-        fprintf(f, "\"%s%s%sformat=raw,vdev=%s,access=%s,target=%s\", ", script ? "script=" : "",
-                script ? script : "", script ? "," : "", vdev, num(d, "readwrite", 0) ? "rw" : "ro",
-                target);
+        fprintf(f, "\"%s%s%sformat=%s,vdev=%s,access=%s,target=%s\", ", script ? "script=" : "",
+                script ? script : "", script ? "," : "", format ? format : "raw", vdev,
+                num(d, "readwrite", 0) ? "rw" : "ro", target);
     }
     fprintf(f, "]\n");
 }

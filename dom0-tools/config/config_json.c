@@ -34,8 +34,8 @@ static struct json_object *disk_json(const struct vane_disk *d)
 
     put(o, "pdev_path", d->target);
     put(o, "vdev", d->vdev);
-    put(o, "backend", "phy");
-    put(o, "format", "raw");
+    put(o, "backend", d->format ? "qdisk" : "phy");
+    put(o, "format", d->format ? d->format : "raw");
     put(o, "script", d->script);
     put_u(o, "removable", d->removable);
     put_u(o, "readwrite", d->writable);

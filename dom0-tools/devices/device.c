@@ -234,6 +234,8 @@ int dev_remove(struct vane *v, const struct dev *d, bool force)
             vane_log(v, VANE_WARN, "the back end of %s %u did not close in time", d->kind,
                      d->number);
         run_remove_script(v, d);
+        if (strcmp(d->kind, "vbd") == 0)
+            nbd_detach(v, nbd_is, d);
     }
     return forget(v, d, known ? be : NULL);
 }
@@ -266,4 +268,5 @@ void dev_remove_all(struct vane *v, uint32_t domid)
     }
     io->rc = 0;
     free(list);
+    nbd_detach(v, nbd_of_domain, &domid);       /* also of a device that was never complete */
 }

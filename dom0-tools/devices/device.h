@@ -59,12 +59,24 @@ struct vbd {
     dev_t file_dev;         /* identity of the image, for the sharing check */
     ino_t file_ino;
     char node[64];          /* /dev/loop0 */
+    bool server;            /* a qemu-nbd that the back end has not taken yet */
+    uint32_t domid;
 };
-int vbd_open(struct vane *v, const struct vane_disk *d, struct vbd *out) MUST_CHECK;
-void vbd_close(struct vbd *b);
+int vbd_open(struct vane *v, uint32_t domid, const struct vane_disk *d, struct vbd *out) MUST_CHECK;
+/* Give up what the back end has not taken over. */
+void vbd_close(struct vane *v, struct vbd *b);
 /* Refuses an image that another device has writable, or has at all when this one is writable. */
 int vbd_store(struct vane *v, struct store_io *io, uint32_t domid, const struct vbd *b) MUST_CHECK;
 int vbd_finish(struct vane *v, uint32_t domid, struct vbd *b) MUST_CHECK;
+
+/* ---- nbd.c: images that qemu-nbd serves ---- */
+/* Serve the image of @d as @node. */
+int nbd_attach(struct vane *v, uint32_t domid, const struct vane_disk *d, char node[64]) MUST_CHECK;
+/* End the servers of those devices for which @which(device, @arg) holds. */
+typedef bool nbd_which(const struct dev *d, const void *arg);
+nbd_which nbd_is;           /* @arg: a struct dev */
+nbd_which nbd_of_domain;    /* @arg: its uint32_t number */
+void nbd_detach(struct vane *v, nbd_which *which, const void *arg);
 
 /* ---- network interfaces ---- */
 /* @uuid gives a card without mac= a stable address. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vbd.c - disks: files through loop devices, block devices as they are
+ * vbd.c - disks: files through loop devices or qemu-nbd, block devices as they are
  *
  *   I1  a loop device is made with LO_FLAGS_AUTOCLEAR and our descriptor held until the back end has
  *       opened it: if we die at any moment, the kernel frees it.
@@ -65,12 +65,31 @@ static int loop_attach(struct vane *v, const char *path, int file, bool writable
     return vane_fail(v, -err, NULL, "cannot attach %s to a loop device: %s", path, strerror(err));
 }
 
-int vbd_open(struct vane *v, const struct vane_disk *d, struct vbd *out)
+/* The image @file has a format of its own: qemu-nbd makes a block device of it. */
+static int serve(struct vane *v, struct vbd *out)
+{
+    struct stat st;
+    int rc = nbd_attach(v, out->domid, out->d, out->node);
+
+    if (rc < 0)
+        return rc;
+    out->server = true;
+    out->fd = open(out->node, (out->d->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    if (out->fd < 0 || fstat(out->fd, &st) < 0) {
+        rc = vane_fail(v, -errno, NULL, "cannot open %s: %s", out->node, strerror(errno));
+        vbd_close(v, out);
+        return rc;
+    }
+    out->rdev = st.st_rdev;
+    return 0;
+}
+
+int vbd_open(struct vane *v, uint32_t domid, const struct vane_disk *d, struct vbd *out)
 {
     struct stat st;
     int fd, rc = 0;
 
-    *out = (struct vbd){ .d = d, .fd = -1 };
+    *out = (struct vbd){ .d = d, .fd = -1, .domid = domid };
     if (d->script)
         return 0;                       /* the target is the script's business */
     fd = open(d->target, (d->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
@@ -83,33 +102,36 @@ int vbd_open(struct vane *v, const struct vane_disk *d, struct vbd *out)
                          "check disk= in the configuration", "disk %s: cannot open %s: %s", d->vdev,
                          d->target, strerror(err));
     }
-    if (S_ISBLK(st.st_mode)) {
+    if (S_ISBLK(st.st_mode) && !d->format) {
         out->fd = fd;
         out->rdev = st.st_rdev;
         out->file_dev = st.st_rdev;
         snprintf(out->node, sizeof(out->node), "%.63s", d->target);
         return 0;
     }
-    if (!S_ISREG(st.st_mode)) {
+    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
         rc = vane_fail(v, -EINVAL, NULL, "disk %s: %s is neither a file nor a block device",
                        d->vdev, d->target);
-    } else if (st.st_size < 512) {
+    } else if (S_ISREG(st.st_mode) && st.st_size < 512) {
         rc = vane_fail(v, -EINVAL, "truncate -s 1G FILE makes one of 1 GiB",
                        "disk %s: %s is smaller than a sector", d->vdev, d->target);
     } else {
-        out->file_dev = st.st_dev;
-        out->file_ino = st.st_ino;
-        rc = loop_attach(v, d->target, fd, d->writable, out);
+        out->file_dev = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
+        out->file_ino = S_ISBLK(st.st_mode) ? 0 : st.st_ino;
+        rc = d->format ? serve(v, out) : loop_attach(v, d->target, fd, d->writable, out);
     }
     close(fd);
     return rc;
 }
 
-void vbd_close(struct vbd *b)
+void vbd_close(struct vane *v, struct vbd *b)
 {
     if (b->fd >= 0)
         close(b->fd);
     b->fd = -1;
+    if (b->server)
+        nbd_detach(v, nbd_is, &(struct dev){ b->domid, "vbd", b->d->number });
+    b->server = false;
 }
 
 /* Does device @number of @domid, by /libxl, use the image of @b?  Sets *@writable then. */
@@ -296,7 +318,9 @@ int vbd_finish(struct vane *v, uint32_t domid, struct vbd *b)
 
     if (rc == 0 && b->d->script)
         rc = hotplug_run(v, &d, b->d->script, NULL, args);
-    if (rc == 0)
-        vbd_close(b);
+    if (rc == 0) {
+        b->server = false;              /* the back end's now */
+        vbd_close(v, b);
+    }
     return rc;
 }

@@ -208,7 +208,7 @@ static int open_disks(struct work *w)
     for (unsigned i = 0; i < w->c->n_disks; i++)
         w->vbds[i].fd = -1;
     for (unsigned i = 0; i < w->c->n_disks && rc == 0; i++)
-        rc = vbd_open(w->v, &w->c->disks[i], &w->vbds[i]);
+        rc = vbd_open(w->v, w->domid, &w->c->disks[i], &w->vbds[i]);
     return rc;
 }
 
@@ -368,7 +368,7 @@ static int build_domain(struct work *w)
 static void release(struct work *w)
 {
     for (unsigned i = 0; w->vbds && i < w->c->n_disks; i++)
-        vbd_close(&w->vbds[i]);
+        vbd_close(w->v, &w->vbds[i]);
     free(w->vbds);
     w->vbds = NULL;
     if (w->ramdisk)

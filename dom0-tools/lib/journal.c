@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../devices/device.h"
 #include "create.h"
 #include "journal.h"
 
@@ -89,9 +90,18 @@ void journal_end(struct journal *j)
     j->fd = -1;
 }
 
+static bool domain_is_gone(const struct dev *d, const void *v)
+{
+    struct vane_dom dom;
+
+    return vane_dom_get((struct vane *)(uintptr_t)v, d->domid, &dom) == -ESRCH;
+}
+
 void vane_sweep(struct vane *v)
 {
     DIR *d = opendir(MARKS);
+
+    nbd_detach(v, domain_is_gone, v);
 
     for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
         struct vane_uuid uuid;

@@ -27,6 +27,7 @@ def boot_dom0(rig, **options):
 
 
 def create(dom0):
+    dom0.check("rm -f /var/log/vane/debian.console")
     dom0.check(f"vane create /guests/debian.cfg 'extra=\"{EXTRA}\"'", 120)
 
 

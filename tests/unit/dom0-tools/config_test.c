@@ -113,7 +113,6 @@ static void test_refusals(void)
     refused(GOOD "cpus='x'\n", -EINVAL);
     refused(GOOD "uuid='1234'\n", -EINVAL);
     refused("name='a/b'\nkernel='/k'\n", -EINVAL);
-    refused(GOOD "disk=['/a,qcow2,xvda,w']\n", -EOPNOTSUPP);
     refused(GOOD "disk=['/a,raw,xvda,w','/b,raw,xvda,w']\n", -EINVAL);
     refused(GOOD "disk=['/a,raw,nonsense,w']\n", -EINVAL);
     refused(GOOD "vif=['mac=zz']\n", -EINVAL);
@@ -179,18 +178,20 @@ static void test_every_pv_key(void)
 /* xl-disk-configuration(5), its deprecated forms included. */
 static void test_disk_forms(void)
 {
-    static const struct { const char *spec, *target, *vdev; bool writable; } good[] = {
-        { "/dev/vg/g,,hda", "/dev/vg/g", "hda", true },
-        { "/dev/vg/g,raw,hda,ro", "/dev/vg/g", "hda", false },
-        { "format=raw,vdev=xvdb,access=rw,target=/dev/vg/g", "/dev/vg/g", "xvdb", true },
-        { "format=raw, vdev=xvdb, access=r, backendtype=phy, discard, target=/a b,c", "/a b,c", "xvdb", false },
-        { "vdev=xvdc,access=w,direct-io-safe,no-discard,target=/a", "/a", "xvdc", true },
-        { "raw:/a,xvda,w", "/a", "xvda", true },
-        { "file:/a,xvda,r", "/a", "xvda", false },
-        { "phy:/dev/vg/g,xvda,w", "/dev/vg/g", "xvda", true },
-        { "tap:aio:/a,xvda,w", "/a", "xvda", true },
-        { "tap2:tapdisk:aio:/a,xvda,w", "/a", "xvda", true },
-        { "/a,raw,xvda,w,script=block-mine", "/a", "xvda", true },
+    static const struct { const char *spec, *target, *vdev; bool writable; const char *format; } good[] = {
+        { "/dev/vg/g,,hda", "/dev/vg/g", "hda", true, "raw" },
+        { "/dev/vg/g,raw,hda,ro", "/dev/vg/g", "hda", false, "raw" },
+        { "format=raw,vdev=xvdb,access=rw,target=/dev/vg/g", "/dev/vg/g", "xvdb", true, "raw" },
+        { "format=raw, vdev=xvdb, access=r, backendtype=phy, discard, target=/a b,c", "/a b,c", "xvdb", false, "raw" },
+        { "vdev=xvdc,access=w,direct-io-safe,no-discard,target=/a", "/a", "xvdc", true, "raw" },
+        { "raw:/a,xvda,w", "/a", "xvda", true, "raw" },
+        { "file:/a,xvda,r", "/a", "xvda", false, "raw" },
+        { "phy:/dev/vg/g,xvda,w", "/dev/vg/g", "xvda", true, "raw" },
+        { "tap:aio:/a,xvda,w", "/a", "xvda", true, "raw" },
+        { "tap2:tapdisk:aio:/a,xvda,w", "/a", "xvda", true, "raw" },
+        { "/a,raw,xvda,w,script=block-mine", "/a", "xvda", true, "raw" },
+        { "/a,qcow2,xvda,w", "/a", "xvda", true, "qcow2" }, { "tap:qcow2:/a,xvda,w", "/a", "xvda", true, "qcow2" },
+        { "/a,vhd,xvda,r", "/a", "xvda", false, "vhd" }, { "format=qed,vdev=xvda,access=rw,target=/a", "/a", "xvda", true, "qed" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -205,6 +206,7 @@ static void test_disk_forms(void)
         CU_ASSERT_STRING_EQUAL(d.target, good[i].target);
         CU_ASSERT_STRING_EQUAL(d.vdev, good[i].vdev);
         CU_ASSERT_EQUAL(d.writable, good[i].writable);
+        CU_ASSERT_STRING_EQUAL(d.format ? d.format : "raw", good[i].format);
         vane_disk_free(&d);
     }
 }
