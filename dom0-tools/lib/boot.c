@@ -12,7 +12,6 @@
 #include <time.h>
 
 #include "handle.h"
-#include "paths.h"
 #include "store.h"
 
 #include <xen/grant_table.h>
@@ -51,13 +50,13 @@ static int find_pool(struct vane *v, const char *pool, uint32_t *id)
 
     *id = 0;
     for (uint32_t next = 0; !found && (info = xc_cpupool_getinfo(v->xc, next)) != NULL;) {
-        char number[16], *name = vane_xs(v) ? store_read(v, XBT_NULL, PATH_POOL_NAME, info->cpupool_id) : NULL;
+        char number[16], name[256] = "";
 
+        store_get_pools_name(vane_store(v), info->cpupool_id, name, sizeof(name));
         snprintf(number, sizeof(number), "%u", info->cpupool_id);
-        found = strcmp(number, pool) == 0 || (name && strcmp(name, pool) == 0);
+        found = strcmp(number, pool) == 0 || strcmp(name, pool) == 0;
         *id = info->cpupool_id;
         next = info->cpupool_id + 1;
-        free(name);
         xc_cpupool_infofree(v->xc, info);
     }
     return found ? 0 : vane_fail(v, -ENOENT, "`vane cpupool-list` shows the pools",

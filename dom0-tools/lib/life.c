@@ -129,6 +129,20 @@ int vane_rename(struct vane *v, const struct vane_dom *d, const char *name)
     return vane_record_append(v, vane_record_of(d), line);
 }
 
+/* A restart, an image and a copy on another host get the memory that the domain has now. 0: unchanged. */
+static int remember_memory(struct vane *v, const struct vane_dom *d, uint64_t kb, uint64_t max_kb)
+{
+    char lines[96];
+    size_t n = 0;
+
+    lines[0] = '\0';
+    if (kb)
+        n = (size_t)snprintf(lines, sizeof(lines), "memory = %llu\n", (unsigned long long)((kb + 1023) / 1024));
+    if (max_kb)
+        snprintf(lines + n, sizeof(lines) - n, "maxmem = %llu\n", (unsigned long long)((max_kb + 1023) / 1024));
+    return vane_record_append(v, vane_record_of(d), lines);
+}
+
 int vane_mem_max(struct vane *v, const struct vane_dom *d, uint64_t kb)
 {
     struct store_io *io = vane_store(v);
@@ -145,13 +159,14 @@ int vane_mem_max(struct vane *v, const struct vane_dom *d, uint64_t kb)
         return rc;
     if (xc_domain_setmaxmem(v->xc, d->domid, kb + SLACK_KB) < 0)
         return fail(v, "set the memory limit of", d->domid);
-    return 0;
+    return remember_memory(v, d, 0, kb);
 }
 
 int vane_mem_set(struct vane *v, const struct vane_dom *d, uint64_t kb)
 {
     struct store_io *io = vane_store(v);
     uint64_t max = 0;
+    int rc;
 
     store_get_dom_memory_static_max(io, d->domid, &max);
     if (kb < 4096)
@@ -163,7 +178,8 @@ int vane_mem_set(struct vane *v, const struct vane_dom *d, uint64_t kb)
     if (xc_domain_setmaxmem(v->xc, d->domid, kb + SLACK_KB) < 0)
         return fail(v, "set the memory limit of", d->domid);
     store_put_dom_memory_target(io, d->domid, kb);
-    return store_result(v, io);
+    rc = store_result(v, io);
+    return rc < 0 ? rc : remember_memory(v, d, kb, max);
 }
 
 struct vcpu_arg {
