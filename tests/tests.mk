@@ -66,12 +66,15 @@ $(B)/tests/killat: tests/rig/killat.c
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -static -o $@ $<
 
+$(B)/qemu.img: tests/image/mkimage.py tests/image/qemu.list $(PKGS)/ready
+	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/qemu.list --output $@
+
 $(B)/guests.img: tests/image/mkimage.py tests/image/guests.list $(B)/domu.img $(B)/tests/killat $(PKGS)/ready
 	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/guests.list --add $(B)/domu.img:/guests/domu.img \
 	    --add $(B)/tests/killat:/usr/bin/killat \
 	    --add $$(ls $(PKGS)/root/boot/vmlinuz-*-amd64):/guests/vmlinuz --output $@
 
-IMAGES := $(B)/dom0.img $(B)/domu.img $(B)/guests.img
+IMAGES := $(B)/dom0.img $(B)/domu.img $(B)/guests.img $(B)/qemu.img
 ALL_TARGETS += $(IMAGES)
 
 # A Debian 12 guest: its disk, a mirror for its apt, and the initramfs that finds the disk.
