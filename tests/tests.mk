@@ -45,7 +45,8 @@ $(B)/agents/domwatch: AGENT_LIBS = -lxenctrl
 $(B)/agents/checker: AGENT_FLAGS = -static -pthread
 $(B)/agents/checker: AGENT_LIBS = -lz
 
-DOM0_FILES += $(B)/agents/rexec:/usr/bin/rexec $(B)/agents/domwatch:/usr/bin/domwatch
+DOM0_FILES += $(B)/agents/rexec:/usr/bin/rexec $(B)/agents/domwatch:/usr/bin/domwatch \
+              $(B)/agents/killat:/usr/bin/killat
 DOMU_FILES += $(B)/agents/checker:/usr/bin/checker
 
 # ---- build/dom0.img
@@ -62,16 +63,11 @@ $(B)/domu.img: tests/image/mkimage.py tests/image/domu.list $(wildcard tests/ima
 	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/domu.list \
 	    $(addprefix --add ,$(DOMU_FILES)) --output $@
 
-$(B)/tests/killat: tests/rig/killat.c
-	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) -static -o $@ $<
-
 $(B)/qemu.img: tests/image/mkimage.py tests/image/qemu.list $(PKGS)/ready
 	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/qemu.list --output $@
 
-$(B)/guests.img: tests/image/mkimage.py tests/image/guests.list $(B)/domu.img $(B)/tests/killat $(PKGS)/ready
+$(B)/guests.img: tests/image/mkimage.py tests/image/guests.list $(B)/domu.img $(PKGS)/ready
 	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/guests.list --add $(B)/domu.img:/guests/domu.img \
-	    --add $(B)/tests/killat:/usr/bin/killat \
 	    --add $$(ls $(PKGS)/root/boot/vmlinuz-*-amd64):/guests/vmlinuz --output $@
 
 IMAGES := $(B)/dom0.img $(B)/domu.img $(B)/guests.img $(B)/qemu.img

@@ -2,7 +2,7 @@
 """Killed commands, dead daemons, full disks, exhausted memory: an error says why, and nothing half made stays."""
 import re
 
-from guests import free_memory, gone, nothing_left, until, vane_does, vane_says, write_config
+from guests import free_memory, gone, nothing_left, until, vane_says, write_config
 from scenario import equal, healthy, slow
 
 TREE = "xenstore-ls -f / | sed 's/ = .*//' | grep -E '^/(local/domain|libxl|vm)' | sort"
@@ -143,7 +143,7 @@ def test_dead_daemons(rig):
     before = free_memory(dom0) + 96
     vane_says(dom0, "d", "guest ready")
     dom0.check("kill -9 $(pidof vaned)")
-    vane_does(dom0, "d", "poweroff -f")
+    dom0.check("vane shutdown d")
     until(dom0, "vane list d | grep -q -- '---s--'")
     dom0.check("vane create -p " + write_config(dom0, "e", memory=96), 120)
     gone(dom0, "d", 60)                                             # on_poweroff = destroy, by the new vaned
