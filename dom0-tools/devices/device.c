@@ -214,30 +214,37 @@ static bool has_kernel_backend(const struct dev *d)
     return strcmp(d->kind, "console") != 0;
 }
 
-int dev_remove(struct vane *v, const struct dev *d, bool force)
+/* Until Dom0 has let go of the device. -EBUSY (never with @force): the guest holds on to it. */
+static int close_backend(struct vane *v, const struct dev *d, const char *be, bool force)
 {
     struct wait_arg w = { .gone_counts = true, .min = XenbusStateClosed, .max = XenbusStateClosed };
-    char be[STORE_PATH_MAX];
     struct close_arg c = { d, be, force };
-    bool known = dev_backend_path(vane_store(v), d, be);
-    int rc = 0;
+    int rc;
 
-    if (known && has_kernel_backend(d)) {
-        rc = store_transaction(v, ask_to_close, &c);
-        store_below(w.state, sizeof(w.state), be, STORE_DEV_BE_STATE);
-        if (rc == 0)
-            rc = store_wait(v, w.state, DEV_DESTROY_MS, state_reached, &w);
-        if (rc == -ETIMEDOUT && !force)
-            return vane_fail(v, -EBUSY, "unmount or take it down in the guest, or use --force",
-                             "the guest still uses %s %u", d->kind, d->number);
-        if (rc == -ETIMEDOUT)
-            vane_log(v, VANE_WARN, "the back end of %s %u did not close in time", d->kind,
-                     d->number);
-        run_remove_script(v, d);
-        if (strcmp(d->kind, "vbd") == 0)
-            nbd_detach(v, nbd_is, d);
-    }
-    return forget(v, d, known ? be : NULL);
+    if (!has_kernel_backend(d))
+        return 0;
+    rc = store_transaction(v, ask_to_close, &c);
+    store_below(w.state, sizeof(w.state), be, STORE_DEV_BE_STATE);
+    if (rc == 0)
+        rc = store_wait(v, w.state, DEV_DESTROY_MS, state_reached, &w);
+    if (rc == -ETIMEDOUT && !force)
+        return vane_fail(v, -EBUSY, "unmount or take it down in the guest, or use --force",
+                         "the guest still uses %s %u", d->kind, d->number);
+    if (rc == -ETIMEDOUT)
+        vane_log(v, VANE_WARN, "the back end of %s %u did not close in time", d->kind, d->number);
+    run_remove_script(v, d);
+    if (strcmp(d->kind, "vbd") == 0)
+        nbd_detach(v, nbd_is, d);
+    return 0;
+}
+
+int dev_remove(struct vane *v, const struct dev *d, bool force)
+{
+    char be[STORE_PATH_MAX];
+    bool known = dev_backend_path(vane_store(v), d, be);
+    int rc = known ? close_backend(v, d, be, force) : 0;
+
+    return rc < 0 ? rc : forget(v, d, known ? be : NULL);
 }
 
 void dev_remove_all(struct vane *v, uint32_t domid)
@@ -255,10 +262,10 @@ void dev_remove_all(struct vane *v, uint32_t domid)
             vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
     }
     for (int i = 0; i < n; i++) {
-        if (dev_remove(v, &list[i], true) < 0)
-            vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
+        if (dev_backend_path(io, &list[i], path))
+            close_backend(v, &list[i], path, true);
     }
-    for (int i = 0; i < n; i++) {           /* what is left of a kind: its directory, its errors */
+    for (int i = 0; i < n; i++) {           /* the back ends of a kind are one directory; then its errors */
         if (i > 0 && list[i].kind == list[i - 1].kind)
             continue;
         store_path_dev_bes(path, sizeof(path), 0, list[i].kind, domid);
@@ -267,6 +274,10 @@ void dev_remove_all(struct vane *v, uint32_t domid)
         store_xs_remove(io, path);
     }
     io->rc = 0;
+    for (int i = 0; i < n; i++) {
+        if (forget(v, &list[i], NULL) < 0)                                      /* I1: last of all */
+            vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
+    }
     free(list);
     nbd_detach(v, nbd_of_domain, &domid);       /* also of a device that was never complete */
 }

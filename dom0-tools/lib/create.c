@@ -391,6 +391,20 @@ static void undo(struct work *w)
     vane_fail(w->v, first.code, first.hint, "%s", first.what);
 }
 
+/* Said before anything is made. A restart gets the memory that its predecessor gives back. */
+static int check_memory(struct work *w)
+{
+    xc_physinfo_t info = {0};
+
+    if (w->arg->replaces != VANE_DOMID_ANY || xc_physinfo(w->v->xc, &info) < 0 ||
+        w->c->mem_kb / 4 <= info.free_pages - info.outstanding_pages)
+        return 0;
+    return vane_fail(w->v, -ENOMEM, "lower memory=, or make room with `vane mem-set` or `vane destroy`",
+                     "not enough free memory on this host: %llu MiB wanted, %llu MiB free",
+                     (unsigned long long)(w->c->mem_kb / 1024),
+                     (unsigned long long)((info.free_pages - info.outstanding_pages) / 256));
+}
+
 int vane_create(struct vane *v, struct vane_config *cfg, struct vane_create *arg)
 {
     struct work w = { .v = v, .c = cfg, .arg = arg, .step_start = now_us() };
@@ -403,6 +417,8 @@ int vane_create(struct vane *v, struct vane_config *cfg, struct vane_create *arg
     if (!vane_xc(v) || !vane_xs(v) || !vane_fmem(v))
         return vane_last_error(v)->code;
     rc = vane_host_conf(v, VANE_HOST_CONF, cfg);
+    if (rc == 0)
+        rc = check_memory(&w);
     if (rc == 0 && !arg->fill)
         rc = load_files(&w);
     if (rc == 0 && !arg->fill)
