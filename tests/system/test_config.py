@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 from guests import free_memory, nothing_left, vane_does, vane_says, write_config
-from scenario import Disk, equal, healthy
+from scenario import Disk, equal, healthy, slow
 
 # A script that remembers how it was called and goes on to the packaged one.
 SPY = "#!/bin/sh\n{ echo \"args $*\"; env | sort; } >/tmp/called.%(name)s.$1\nexec /etc/xen/scripts/%(name)s \"$@\"\n"
@@ -22,6 +22,7 @@ def called_with(dom0, call, *want):
     assert not missing, f"{call}: {missing} not in {said}"
 
 
+@slow
 def test_scripts(rig):
     """The packaged scripts vif-bridge and block, and a script that fails: what they are told, and what they tell us."""
     dom0 = rig.boot_with_guests()
@@ -53,6 +54,7 @@ def test_scripts(rig):
     healthy(dom0)
 
 
+@slow
 def test_cpuid(rig):
     dom0 = rig.boot_with_guests()
     config = write_config(dom0, "c", memory=96)
@@ -67,6 +69,7 @@ def test_cpuid(rig):
     healthy(dom0)
 
 
+@slow
 def test_qcow2(rig):
     """A qcow2 image through qemu-nbd: data both ways, one writer, nothing left however the command ends."""
     raw, image = rig.file("raw", 16 << 20, seed=3), os.path.join(rig.dir, "image.qcow2")

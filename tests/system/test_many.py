@@ -120,6 +120,7 @@ def crowd(rig, count, mem):
     healthy(dom0)
 
 
+@slow
 def test_four_guests_with_disk_and_network(rig):
     crowd(rig, 4, "2G")
 

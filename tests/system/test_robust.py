@@ -59,6 +59,7 @@ def kill_everywhere(rig, points):
     healthy(dom0)
 
 
+@slow
 def test_killed_commands(rig):
     kill_everywhere(rig, 8)
 
@@ -76,6 +77,7 @@ def refused(dom0, command, cause):
     assert "hint: " in said, f"{command}: no hint: {said}"
 
 
+@slow
 def test_wrong_and_exhausted(rig):
     dom0 = rig.boot_with_guests()
     config = write_config(dom0, "w", memory=96)
@@ -135,6 +137,7 @@ def test_full_disk(rig):
     healthy(dom0)
 
 
+@slow
 def test_dead_daemons(rig):
     """vaned killed: the next command starts it, and it catches up. xenstored killed: commands say so at once."""
     dom0 = rig.boot_with_guests()
