@@ -6,6 +6,7 @@ from guests import free_memory, nothing_left, until, vane_does, vane_says, write
 from scenario import equal, healthy, only_on, slow
 
 
+@slow
 def test_tables_are_those_of_xl(rig):
     dom0 = rig.boot_with_guests()
     dom0.check("vane create -p " + write_config(dom0, "t", vcpus=2), 180)
