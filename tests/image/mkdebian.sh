@@ -54,9 +54,9 @@ mke2fs -q -F -t ext4 -O ^has_journal -m 0 -d "$dir/mirror" "$dir/mirror.img.new"
 step "installing Debian (a minute or two)"
 # For somebody who is not root, mmdebstrap's root is another user: let it write here. The bind mount shows the
 # new system without what mmdebstrap has mounted in it.
-rm -rf "$dir/work"
-mkdir -p "$dir/work/root"
-chmod 1777 "$dir/work" "$dir/work/root"
+rm -rf "$dir/new"
+mkdir -p "$dir/new/root"
+chmod 1777 "$dir/new" "$dir/new/root"
 # shellcheck disable=SC2016
 TZ=UTC mmdebstrap --variant=apt --format=null --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
     --include="$(want guest | tr '\n' ',')" --aptopt='APT::Install-Recommends "false"' \
@@ -69,12 +69,12 @@ TZ=UTC mmdebstrap --variant=apt --format=null --hook-dir=/usr/share/mmdebstrap/h
     --customize-hook="copy-in '$here/debian/eth.network' /etc/systemd/network" \
     --customize-hook='chroot "$1" systemctl -q enable systemd-networkd systemd-network-generator' \
     --customize-hook='echo "deb http://deb.debian.org/debian bookworm main" >"$1/etc/apt/sources.list"' \
-    --customize-hook="mount --bind \"\$1\" '$dir/work/root'" \
-    --customize-hook="mke2fs -q -F -t ext4 -L debian -d '$dir/work/root' '$dir/work/disk.img' 512M" \
-    --customize-hook="umount '$dir/work/root'" \
+    --customize-hook="mount --bind \"\$1\" '$dir/new/root'" \
+    --customize-hook="mke2fs -q -F -t ext4 -L debian -d '$dir/new/root' '$dir/new/disk.img' 512M" \
+    --customize-hook="umount '$dir/new/root'" \
     bookworm - "deb [trusted=yes] copy:$dir/mirror ./" >>"$dir/log" 2>&1 </dev/null ||
     fail "mmdebstrap failed (it needs root, or user namespaces and the package uidmap)"
 mv "$dir/mirror.img.new" "$dir/mirror.img"
-mv "$dir/work/disk.img" "$dir/disk.img"
-rm -rf "$dir/work"
+mv "$dir/new/disk.img" "$dir/disk.img"
+rm -rf "$dir/new"
 step "done: $dir/disk.img"

@@ -91,7 +91,7 @@ def test_balloon_and_hotplug(rig):
 WORK = ("for r in 1 2 3; do wget -q -O- http://192.168.9.1/$N | sha256sum >/tmp/net.$r & "
         "dd if=/dev/xvda bs=1M count=4 2>/dev/null | sha256sum >/tmp/disk.$r; wait; done; "
         "wget -q -O- http://192.168.9.1/$N | dd of=/dev/xvda bs=1M seek=4 conv=fsync 2>/dev/null; "
-        "echo saw $(cat /tmp/net.? /tmp/disk.? | sort -u | cut -d \" \" -f 1) end")
+        "echo; echo saw $(cat /tmp/net.? /tmp/disk.? | sort -u | cut -d \" \" -f 1) end")
 
 
 def crowd(rig, count, mem):
