@@ -245,18 +245,22 @@ int tls_relay(SSL *ssl, int in, int out)
             complain("the connection was cut");
             return 1;
         }
-        if (down.n && !drain(&down, out))
-            return 1;
-        if (down.ended && !down.n) {
-            close(out);
-            return 0;                               /* the other side has said all and hears nothing more */
+        if (down.n) {
+            if (!drain(&down, out))
+                return 1;
+            if (!down.n)
+                continue;                           /* the connection may have more already */
         }
+        if (down.ended && out >= 0) {
+            close(out);
+            out = -1;
+        }
+        if (up.done && out < 0)
+            return 0;
         if (up.n || up.ended)
             p[1].fd = -1;
         if (!down.n)
             p[2].fd = -1;
-        if (SSL_pending(ssl) && !down.n)
-            continue;
         poll(p, 3, -1);
         if (p[1].revents)
             fill(&up, in);
