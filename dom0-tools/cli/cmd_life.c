@@ -8,6 +8,7 @@
 #include "../lib/create.h"
 #include "../lib/handle.h"
 #include "../lib/life.h"
+#include "../migrate/target.h"
 #include "cli.h"
 
 #define WAIT_DOWN_MS (24 * 3600 * 1000)
@@ -104,7 +105,7 @@ int cmd_unpause(struct cli *c, int argc, char **argv)
 
     if (!cli_args(c, argc, argv, 1, 1, 1) || find(c, argv[1], &d))
         return EXIT_FAILURE;
-    return vane_unpause(c->v, d.domid) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
+    return migrate_may_start(c->v, &d) < 0 || vane_unpause(c->v, d.domid) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
 }
 
 int cmd_rename(struct cli *c, int argc, char **argv)

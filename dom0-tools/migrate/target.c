@@ -464,3 +464,19 @@ int migrate_decide_target(struct vane *v, const struct migrate_record *r, bool h
     leave(&t);
     return rc;
 }
+
+int migrate_may_start(struct vane *v, const struct vane_dom *d)
+{
+    struct migrate_record *list;
+    int n = record_list(v, &list), rc = 0;
+
+    for (int i = 0; i < n && rc == 0; i++) {
+        if (list[i].role == MIGRATE_TARGET && (list[i].state == MIG_READY || list[i].state == MIG_DISCARDED) &&
+            list[i].domid == d->domid && memcmp(&list[i].guest, &d->uuid, sizeof(d->uuid)) == 0 &&
+            strcmp(list[i].boot, migrate_boot_id()) == 0)
+            rc = vane_fail(v, -EPERM, "`vane migrate-status` shows it; --promote starts it when its source is dead for good",
+                           "domain %s is a copy that waits for its source: the guest may run there", d->name);
+    }
+    free(list);
+    return rc;
+}

@@ -18,4 +18,7 @@ int migrate_recover_target(struct vane *v, const struct migrate_record *r) MUST_
 /* The operator's word: the source is dead for good, start the copy here (@here); or drop it. */
 int migrate_decide_target(struct vane *v, const struct migrate_record *r, bool here) MUST_CHECK;
 
+/* Refuses a domain that is a copy which waits for its source: only the protocol, or the operator's word, starts it. */
+int migrate_may_start(struct vane *v, const struct vane_dom *d) MUST_CHECK;
+
 #endif

@@ -483,6 +483,7 @@ static void test_garbage(void)
 /* The source's host is dead for good: the operator's word starts the copy, once. */
 static void test_promoted(void)
 {
+    const struct vane_dom copy = { .domid = 7, .uuid = guest.uuid };
     struct migrate_record r;
     struct vane_uuid id;
     struct link l;
@@ -495,10 +496,12 @@ static void test_promoted(void)
     world_open(dir, MIGRATE_TARGET);
     CU_ASSERT_FATAL(record_load(v, MIGRATE_TARGET, &id, &r) == 0);
     CU_ASSERT_EQUAL(r.state, MIG_READY);
+    CU_ASSERT_EQUAL(migrate_may_start(v, &copy), -EPERM);
     CU_ASSERT_EQUAL(migrate_recover_target(v, &r), 0);          /* does nothing by itself */
     CU_ASSERT_FALSE(atomic_load(&world->started));
     CU_ASSERT_EQUAL(migrate_decide_target(v, &r, true), 0);
     CU_ASSERT_TRUE(atomic_load(&world->started));
+    CU_ASSERT_EQUAL(migrate_may_start(v, &copy), 0);
     CU_ASSERT_TRUE(migrate_decide_target(v, &r, true) < 0);
     world_open(dir, MIGRATE_SOURCE);
     CU_ASSERT_EQUAL(atomic_load(&world->wrong), 0);
