@@ -52,7 +52,7 @@ int vane_dom_list(struct vane *v, struct vane_dom **out)
     uint32_t first = 0;
 
     *out = NULL;
-    if (!vane_xc(v))
+    if (!vane_xc(v) || !vane_xs(v))
         return vane_last_error(v)->code;
     for (;;) {
         int n = xc_domain_getinfolist(v->xc, first, LIST_STEP, info);

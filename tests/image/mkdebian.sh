@@ -66,6 +66,7 @@ TZ=UTC mmdebstrap --variant=apt --format=null --hook-dir=/usr/share/mmdebstrap/h
     --customize-hook='echo "127.0.0.1 localhost debian" >"$1/etc/hosts"' \
     --customize-hook='echo "/dev/xvda / ext4 errors=remount-ro 0 1" >"$1/etc/fstab"' \
     --customize-hook='echo root:paravane | chroot "$1" chpasswd' \
+    --customize-hook='sed -i "s/^LOGIN_TIMEOUT.*/LOGIN_TIMEOUT 600/" "$1/etc/login.defs"' \
     --customize-hook="copy-in '$here/debian/eth.network' /etc/systemd/network" \
     --customize-hook='chroot "$1" systemctl -q enable systemd-networkd systemd-network-generator' \
     --customize-hook='echo "deb http://deb.debian.org/debian bookworm main" >"$1/etc/apt/sources.list"' \
