@@ -9,6 +9,10 @@ build/$(GUEST_DIR)/%.o: $(GUEST_DIR)/%.c
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -I$(GUEST_DIR)/harness -c $< -o $@
 
+build/$(GUEST_DIR)/%.S.o: $(GUEST_DIR)/%.S
+	@mkdir -p $(@D)
+	$(CC) -c $< -o $@
+
 # The fuzzer's grammar is shared with its twin on the host (tests/fuzz/hypervisor/twin).
 GRAMMAR := tests/fuzz/hypercall
 GRAMMAR_C := $(wildcard $(GRAMMAR)/*.c)
@@ -32,6 +36,7 @@ build/$(GUEST_DIR)/$(1)/harness.o: $(GUEST_DIR)/harness/harness.c
 	$$(CC) $$(GUEST_CFLAGS) -I$(GUEST_DIR)/harness -DGUEST_NAME='"$(1)"' -c $$< -o $$@
 
 build/guests/$(1).elf: $(patsubst %.c,build/%.o,$(wildcard $(GUEST_DIR)/$(1)/*.c)) \
+                       $(patsubst %.S,build/%.S.o,$(wildcard $(GUEST_DIR)/$(1)/*.S)) \
                        build/$(GUEST_DIR)/$(1)/harness.o $(HARNESS_LIB) $(FRONTS_LIB) $(FRONTS)/runtime/runtime.lds
 	@mkdir -p $$(@D)
 	$$(CC) $$(GUEST_LDFLAGS) -Wl,--strip-debug $$(filter %.o,$$^) -Wl,--start-group $(HARNESS_LIB) $(FRONTS_LIB) -Wl,--end-group -o $$@

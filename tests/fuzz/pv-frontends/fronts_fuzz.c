@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Every front end against a peer that lies whenever the input says so: no memory error, no page freed while it is
- * granted (the peer aborts on that), no endless loop, and a disk that reports success has the data where it belongs.
+ * granted (the peer aborts on that), no endless loop. The first two bytes choose the devices, how many queues and
+ * pages, what is offered, and whether the domain moves in the middle.
  */
 #include "peer.h"
 
@@ -19,35 +20,51 @@ static void receive(void *arg, unsigned queue, const uint8_t *data, size_t len, 
         *sink ^= data[i];
 }
 
-static void use_disk(struct xs *xs, struct pv_grants *grants, unsigned pages)
+static void use_disk(struct xs *xs, struct pv_grants *grants, unsigned queues, unsigned pages, bool resume)
 {
     static uint8_t buf[40 * 4096];
     struct blkfront b;
 
-    if (blkfront_open(&b, xs, grants, 51712, 1, pages) != 0)
+    if (blkfront_open(&b, xs, grants, 51712, queues, pages) != 0)
         return;
     for (unsigned i = 0; i < 4; i++) {
+        unsigned q = i % b.nr_queues;
+
         memset(buf, (int)i, sizeof(buf));
-        blk_write(&b, 0, i * 64, buf, 4096 * (1 + i * 12));
-        blk_read(&b, 0, i * 64, buf, 4096);
-        blk_flush(&b, 0);
-        blk_discard(&b, 0, 0, 8);
+        blk_write(&b, q, i * 64, buf, 4096 * (1 + i * 12));
+        blk_read(&b, q, i * 64, buf, 4096);
+        blk_flush(&b, q);
+        blk_discard(&b, q, 0, 8);
+        int id = blk_get(&b, q);
+        if (id >= 0 && blk_start(&b, q, id, BLKIF_OP_WRITE, 0, 512) != 0)
+            blk_put(&b, q, id);
+        if (resume && i == 1) {         /* with that request under way */
+            peer_new_domain(xs, grants);
+            blkfront_resume(&b);
+        }
     }
     blkfront_close(&b);
 }
 
-static void use_net(struct xs *xs, struct pv_grants *grants)
+static void use_net(struct xs *xs, struct pv_grants *grants, unsigned queues, bool resume)
 {
     static uint8_t frame[12000], sink;
+    const struct net_wish wish = { .queues = queues, .slots = 16, .csum = true, .gso = true };
     struct netfront n;
 
-    if (netfront_open(&n, xs, grants, 0, &(struct net_wish){ .queues = 1, .slots = 16 }) != 0)
+    if (netfront_open(&n, xs, grants, 0, &wish) != 0)
         return;
     for (unsigned i = 0; i < 40; i++) {
-        net_send(&n, 0, frame, 60 + i * 200, NULL);
-        net_kick(&n, 0);
-        if (net_poll(&n, 0, 8, receive, &sink) < 0)
+        const struct net_info info = { .csum_blank = i & 1, .gso_type = i % 3 == 0 && n.gso4, .gso_size = 1000 };
+
+        net_send(&n, i % n.nr_queues, frame, 60 + i * 200, &info);
+        net_kick(&n, i % n.nr_queues);
+        if (net_poll(&n, i % n.nr_queues, 8, receive, &sink) < 0 && !resume)
             break;
+        if (resume && i == 20) {
+            peer_new_domain(xs, grants);
+            netfront_resume(&n);
+        }
     }
     netfront_close(&n);
 }
@@ -57,16 +74,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct pv_grants grants;
     struct xs xs;
 
-    if (size < 2)
+    if (size < 3)
         return 0;
     peer_reset();
     peer_xs(&xs);
     pv_grants_init(&grants);
-    peer_lies(data + 1, size - 1);
+    if (data[1] & 16)
+        peer_put("/b/vif/feature-gso-tcpv4", "1");
+    if (data[1] & 32)
+        peer_put("/b/vbd/multi-queue-max-queues", data[1] & 64 ? "0" : "2");
+    peer_lies(data + 2, size - 2);
     if (data[0] & 1)
-        use_disk(&xs, &grants, 1 + (data[0] >> 3) % 14);
+        use_disk(&xs, &grants, 1 + data[1] % 4, 1 + (data[0] >> 3) % 14, data[1] & 128);
     if (data[0] & 2)
-        use_net(&xs, &grants);
+        use_net(&xs, &grants, 1 + data[1] % 4, data[1] & 128);
     if (data[0] & 4) {
         struct xs_event e;
         char buf[64];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* H57, H58, H103, H104 and density. Each scenario leaves the machine's memory as it found it, or fails. */
+/* H57, H58, H69, H92, H103, H104 and density. Each scenario leaves the machine's memory as it found it, or fails. */
 #include "scenarios.h"
 #include "grant.h"
 
@@ -139,16 +139,22 @@ static void random_destruction(void)
     verdict("H103", 0, back && made > 0, "%u destroyed at random, memory back %d", made, back);
 }
 
-static void hogs(void)
+/*
+ * Two domains of @role beside the victim and us for a second of our time. The victim wakes every 5 ms: of some 200
+ * turns it must have had some, however busy the host is; how late our own timer was is only told.
+ */
+static void crowd(const char *name, const char *role)
 {
-    uint64_t before = machine_free_pages(), count, late = 0;
-    static struct domain hog[2];
+    uint64_t before = machine_free_pages(), count, work, start, late = 0;
+    static struct domain rude[2];
     bool made = archive_find("peer.elf", &image);
 
     for (unsigned i = 0; made && i < 2; i++)
-        made = domain_create(&hog[i], "hog", image, OTHER_PAGES, 2, "hog") == 0 && domain_unpause(&hog[i]) == 0;
+        made = domain_create(&rude[i], role, image, OTHER_PAGES, 2, role) == 0 && domain_unpause(&rude[i]) == 0;
     time_block_until(time_now() + 200 * MS);
     count = victim_count();
+    start = time_now();
+    work = made ? *word(&rude[0], 1) + *word(&rude[1], 1) : 0;
     for (unsigned i = 0; i < 100; i++) {
         uint64_t target = time_now() + 10 * MS;
 
@@ -158,12 +164,42 @@ static void hogs(void)
             late = time_now() - target;
     }
     count = victim_count() - count;
-    bool burning = made && *word(&hog[0], 1) > 0 && *word(&hog[1], 1) > 0;
+    work = made ? *word(&rude[0], 1) + *word(&rude[1], 1) - work : 0;
+    uint64_t took = time_now() - start;
+    bool both = made && *word(&rude[0], 1) > 0 && *word(&rude[1], 1) > 0;
     for (unsigned i = 0; i < 2; i++)
-        domain_destroy(&hog[i]);
-    /* The victim wakes every 5 ms: of some 200 turns in that second it must have had some, however busy the host is. */
-    verdict("H104", 0, burning && count >= 20 && memory_is_back(before),
-            "hogs burn %d, the victim had %lu turns, our timer was at most %lu us late", burning, count, late / 1000);
+        domain_destroy(&rude[i]);
+    verdict(name, 0, both && count >= 20 && memory_is_back(before),
+            "both run %d, %lu times a second; the victim had %lu turns, our timer was at most %lu us late", both,
+            work * SECOND / (took + 1), count, late / 1000);
+}
+
+/* H92: two domains with patterns of their own in every register take turns on the same CPUs until both are content. */
+static void registers_in_a_crowd(void)
+{
+    uint64_t before = machine_free_pages(), give_up = time_now() + 60 * SECOND;
+    static struct domain pair[2];
+    bool good[2] = { false, false }, made = archive_find("h-fpu.elf", &image);
+    const char *line;
+
+    for (unsigned i = 0; made && i < 2; i++)
+        made = domain_create(&pair[i], "h-fpu", image, OTHER_PAGES, 2, "nostore") == 0;
+    for (unsigned i = 0; made && i < 2; i++)
+        domain_unpause(&pair[i]);
+    for (unsigned ended = 0; made && ended < 2 && time_now() < give_up;) {
+        ended = 0;
+        for (unsigned i = 0; i < 2; i++) {
+            while ((line = domain_console_line(&pair[i])) != NULL) {
+                printf("d%u| %s\n", pair[i].id, line);
+                good[i] = good[i] || strncmp(line, "guest-test h-fpu: PASS", 22) == 0;
+            }
+            ended += (domain_flags(&pair[i]) & XEN_DOMINF_shutdown) != 0;
+        }
+        time_block_until(time_now() + 2 * MS);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        domain_destroy(&pair[i]);
+    verdict("H92", 0, good[0] && good[1] && memory_is_back(before), "made %d, content %d %d", made, good[0], good[1]);
 }
 
 static void density(void)
@@ -200,6 +236,8 @@ void run_scenarios(void)
     granter_dies(true);
     mapper_dies();
     random_destruction();
-    hogs();
+    crowd("H104", "hog");
+    crowd("H69", "flood");
+    registers_in_a_crowd();
     density();
 }

@@ -5,6 +5,7 @@
  *   granter       grants pages with a pattern to Dom0 (references 100 up), then idles
  *   mapper        maps references 100..100+refs-1 of Dom0, each "each" times, then idles
  *   hog           burns every vCPU it has
+ *   flood         sends events without pause: vCPU 0 to Dom0 (its console's port), the others to itself
  *
  * It reports through two words of its start_info page: offset 2048 counts, offset 2056 is the number of things done.
  */
@@ -63,6 +64,28 @@ static void burn(void *arg)
         (*done)++;
 }
 
+static void flood_self(void *arg)
+{
+    int mine = evtchn_alloc_unbound(DOMID_SELF), other = evtchn_bind_interdomain(own_domid(), (evtchn_port_t)mine);
+
+    (void)arg;
+    for (;;) {
+        evtchn_send((evtchn_port_t)other);
+        evtchn_clear((evtchn_port_t)mine);
+    }
+}
+
+static void flood(void)
+{
+    own_domid();                        /* by number, before others ask */
+    for (unsigned i = 1; i < smp_vcpu_count(); i++)
+        smp_start(i, flood_self, NULL);
+    for (;;) {
+        evtchn_send(start_info->console.domU.evtchn);
+        (*done)++;
+    }
+}
+
 void guest_test(void)
 {
     counter = (volatile uint64_t *)((uintptr_t)start_info + 2048);
@@ -74,6 +97,8 @@ void guest_test(void)
         granter();
     } else if (cmdline_has("mapper")) {
         mapper();
+    } else if (cmdline_has("flood")) {
+        flood();
     } else if (cmdline_has("hog")) {
         for (unsigned i = 1; i < smp_vcpu_count(); i++)
             smp_start(i, burn, NULL);

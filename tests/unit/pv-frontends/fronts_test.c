@@ -243,6 +243,92 @@ static void test_disk(void)
     CU_ASSERT_EQUAL(peer_pages_in_use(), before);
 }
 
+static void test_disk_queues(void)
+{
+    static uint8_t out[8192], in[8192];
+    struct blkfront b;
+
+    begin();
+    unsigned before = peer_pages_in_use();
+    CU_ASSERT_EQUAL_FATAL(blkfront_open(&b, &xs, &grants, 51712, 9, 12), 0);
+    CU_ASSERT_EQUAL(b.nr_queues, BLK_QUEUES);
+    CU_ASSERT_STRING_EQUAL(peer_get("device/vbd/51712/multi-queue-num-queues"), "4");
+    for (unsigned q = 0; q < b.nr_queues; q++) {
+        memset(out, (int)q + 1, sizeof(out));
+        CU_ASSERT_EQUAL(blk_write(&b, q, q * 64, out, sizeof(out)), 0);
+        CU_ASSERT_EQUAL(blk_flush(&b, q), 0);
+    }
+    for (unsigned q = 0; q < b.nr_queues; q++) {
+        memset(out, (int)q + 1, sizeof(out));
+        CU_ASSERT_EQUAL(blk_read(&b, (q + 1) % b.nr_queues, q * 64, in, sizeof(in)), 0);
+        CU_ASSERT_EQUAL(memcmp(in, out, sizeof(in)), 0);
+    }
+    for (unsigned q = 0; q < b.nr_queues; q++)
+        CU_ASSERT_EQUAL(b.queues[q].answered, 3);
+    CU_ASSERT_EQUAL(blkfront_close(&b), 0);
+    CU_ASSERT_EQUAL(peer_grants_in_use(), 0);
+    CU_ASSERT_EQUAL(peer_pages_in_use(), before);
+    begin();
+    peer_put("/b/vbd/multi-queue-max-queues", "3");
+    CU_ASSERT_EQUAL_FATAL(blkfront_open(&b, &xs, &grants, 51712, 4, 1), 0);
+    CU_ASSERT_EQUAL(b.nr_queues, 3);
+    CU_ASSERT_EQUAL(blkfront_close(&b), 0);
+}
+
+/* Requests under way when the domain is saved are asked again of the back end it finds. */
+static void test_disk_resume(void)
+{
+    struct blkfront b;
+    int ids[2][3];
+
+    begin();
+    CU_ASSERT_EQUAL_FATAL(blkfront_open(&b, &xs, &grants, 51712, 2, 16), 0);
+    peer_put("/b/vbd/state", "2");                              /* nobody answers from here on */
+    for (unsigned q = 0; q < 2; q++)
+        for (unsigned i = 0; i < 3; i++) {
+            ids[q][i] = blk_get(&b, q);
+            memset(b.queues[q].requests[ids[q][i]].pages, (int)(q * 3 + i + 1), 16 * 4096);
+            CU_ASSERT_EQUAL(blk_start(&b, q, ids[q][i], BLKIF_OP_WRITE, (q * 3 + i) * 128, 16 * 4096), 0);
+        }
+    blk_kick(&b, 0);
+    int discarded = blk_get(&b, 1);
+    CU_ASSERT_EQUAL(blk_start_discard(&b, 1, discarded, 1000, 8), 0);
+    peer_new_domain(&xs, &grants);
+    CU_ASSERT_EQUAL_FATAL(blkfront_resume(&b), 0);
+    for (unsigned q = 0; q < 2; q++)
+        for (unsigned i = 0; i < 3; i++) {
+            CU_ASSERT_EQUAL(blk_wait(&b, q, ids[q][i]), 0);
+            blk_put(&b, q, ids[q][i]);
+            CU_ASSERT_EQUAL(peer_disk()[(q * 3 + i) * 128 * 512], q * 3 + i + 1);
+            CU_ASSERT_EQUAL(peer_disk()[((q * 3 + i) * 128 + 127) * 512], q * 3 + i + 1);
+        }
+    CU_ASSERT_EQUAL(blk_wait(&b, 1, discarded), 0);
+    blk_put(&b, 1, discarded);
+    CU_ASSERT_EQUAL(blkfront_close(&b), 0);
+    CU_ASSERT_EQUAL(peer_grants_in_use(), 0);
+}
+
+/* A new back end that offers less: everything fails, nothing hangs, the disk can be closed. */
+static void test_disk_resume_to_less(void)
+{
+    struct blkfront b;
+
+    begin();
+    unsigned before = peer_pages_in_use();
+    CU_ASSERT_EQUAL_FATAL(blkfront_open(&b, &xs, &grants, 51712, 2, 1), 0);
+    peer_put("/b/vbd/state", "2");
+    int id = blk_get(&b, 1);
+    CU_ASSERT_EQUAL(blk_start(&b, 1, id, BLKIF_OP_READ, 0, 512), 0);
+    peer_new_domain(&xs, &grants);
+    peer_put("/b/vbd/multi-queue-max-queues", "1");
+    CU_ASSERT_EQUAL(blkfront_resume(&b), -XEN_EOPNOTSUPP);
+    CU_ASSERT_EQUAL(blk_wait(&b, 1, id), -XEN_EIO);
+    CU_ASSERT_EQUAL(blk_read(&b, 0, 0, peer_disk(), 512), -XEN_EIO);
+    CU_ASSERT_EQUAL(blkfront_close(&b), 0);
+    CU_ASSERT_EQUAL(peer_grants_in_use(), 0);
+    CU_ASSERT_EQUAL(peer_pages_in_use(), before);
+}
+
 static void test_disk_queue_full(void)
 {
     struct blkfront b;
@@ -378,6 +464,40 @@ static void test_net(void)
     CU_ASSERT_EQUAL(peer_pages_in_use(), before);
 }
 
+static void test_net_queues_and_resume(void)
+{
+    static struct got got;
+    static uint8_t frame[9000];
+    struct netfront n;
+
+    begin();
+    unsigned before = peer_pages_in_use();
+    CU_ASSERT_EQUAL_FATAL(netfront_open(&n, &xs, &grants, 0, &(struct net_wish){ .queues = 9, .slots = 32, .gso = true }), 0);
+    CU_ASSERT_EQUAL(n.nr_queues, NET_QUEUES);
+    CU_ASSERT_STRING_EQUAL(peer_get("device/vif/0/feature-gso-tcpv4"), "1");
+    CU_ASSERT_STRING_EQUAL(peer_get("device/vif/0/feature-no-csum-offload"), "0");
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned q = 0; q < n.nr_queues; q++) {
+            memset(frame, (int)(q * 16 + round), sizeof(frame));
+            got.frames = 0;
+            CU_ASSERT_EQUAL(net_send(&n, q, frame, sizeof(frame), NULL), 0);
+            net_kick(&n, q);
+            CU_ASSERT_EQUAL(net_poll(&n, q, 10, receive, &got), 1);
+            CU_ASSERT_EQUAL(got.len, sizeof(frame));
+            CU_ASSERT_EQUAL(memcmp(got.data, frame, sizeof(frame)), 0);
+        }
+        /* One that is never answered: lost, its page is free again after the resume. */
+        peer_put("/b/vif/state", "2");
+        CU_ASSERT_EQUAL(net_send(&n, 0, frame, 64, NULL), 0);
+        peer_new_domain(&xs, &grants);
+        CU_ASSERT_EQUAL_FATAL(netfront_resume(&n), 0);
+        CU_ASSERT_EQUAL(pv_ids_busy(&n.queues[0].tx_ids), 0);
+    }
+    CU_ASSERT_EQUAL(netfront_close(&n), 0);
+    CU_ASSERT_EQUAL(peer_grants_in_use(), 0);
+    CU_ASSERT_EQUAL(peer_pages_in_use(), before);
+}
+
 static void test_net_bad_pieces(void)
 {
     static struct got got;
@@ -467,9 +587,11 @@ int main(void)
     static const struct unit_case cases[] = {
         UNIT(test_ring_counts), UNIT(test_ring_wraps), UNIT(test_ring_lying_index), UNIT(test_ids), UNIT(test_grants),
         UNIT(test_xs_basics), UNIT(test_xs_long_value), UNIT(test_xs_broken_ring), UNIT(test_xs_wrong_head),
-        UNIT(test_xs_event_flood), UNIT(test_disk), UNIT(test_disk_queue_full),
+        UNIT(test_xs_event_flood), UNIT(test_disk), UNIT(test_disk_queues), UNIT(test_disk_resume),
+        UNIT(test_disk_resume_to_less), UNIT(test_disk_queue_full),
         UNIT(test_disk_answers_that_were_not_asked), UNIT(test_disk_back_end_keeps_mappings),
-        UNIT(test_disk_nonsense_from_the_store), UNIT(test_net), UNIT(test_net_bad_pieces), UNIT(test_net_endless_frame),
+        UNIT(test_disk_nonsense_from_the_store), UNIT(test_net), UNIT(test_net_queues_and_resume),
+        UNIT(test_net_bad_pieces), UNIT(test_net_endless_frame),
         UNIT(test_net_double_answer), UNIT(test_console), { 0 }
     };
 

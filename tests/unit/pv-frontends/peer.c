@@ -19,6 +19,7 @@ static evtchn_port_t next_port;
 static const uint8_t *lies;
 static size_t lies_left;
 static bool keep;
+static bool answered;                   /* somebody got an answer since this was cleared */
 
 static struct node {
     char path[XS_TEXT], value[XS_TEXT];
@@ -169,6 +170,7 @@ static void answer_bytes(const void *data, size_t len)
 {
     const char *p = data;
 
+    answered = true;
     /* The front reads between calls, so the ring has room for a whole message or the test is wrong. */
     for (size_t i = 0; i < len && store->rsp_prod - store->rsp_cons < XENSTORE_RING_SIZE; i++)
         store->rsp[MASK_XENSTORE_IDX(store->rsp_prod++)] = p[i];
@@ -367,17 +369,35 @@ static int16_t disk_request(const struct blkif_request *req, uint8_t *op)
     return status;
 }
 
-static uint32_t disk_cons, tx_cons, rx_cons;    /* the back ends' own indices */
+#define QUEUES 4
+static uint32_t disk_cons[QUEUES], tx_cons[QUEUES], rx_cons[QUEUES];    /* the back ends' own indices */
 
-static void run_disk(void)
+/* The ring of queue @q below @front: at the top when there is one queue only. */
+static struct pv_sring *ring_of(const char *front, unsigned q, const char *key)
 {
-    struct pv_sring *s = ring_at("device/vbd/51712/ring-ref");
+    char path[XS_TEXT];
+    uint64_t queues;
+
+    snprintf(path, sizeof(path), "%s/multi-queue-num-queues", front);
+    queues = key_number(path);
+    if (q >= (queues == 0 ? 1 : queues))
+        return NULL;
+    if (queues > 1)
+        snprintf(path, sizeof(path), "%s/queue-%u/%s", front, q, key);
+    else
+        snprintf(path, sizeof(path), "%s/%s", front, key);
+    return ring_at(path);
+}
+
+static void run_disk(unsigned q)
+{
+    struct pv_sring *s = ring_of("device/vbd/51712", q, "ring-ref");
     struct blkif_request *slots = s != NULL ? (void *)s->entries : NULL;
 
-    if (s == NULL || key_number("/b/vbd/state") != 4)
+    if (s == NULL)
         return;
-    while (disk_cons != s->req_prod) {
-        struct blkif_request req = slots[disk_cons++ % 32];
+    while (disk_cons[q] != s->req_prod) {
+        struct blkif_request req = slots[disk_cons[q]++ % 32];
         struct blkif_response rsp = { .id = req.id };
 
         rsp.status = disk_request(&req, &rsp.operation);
@@ -389,20 +409,21 @@ static void run_disk(void)
             rsp.status = (int16_t)lie_word();
         memcpy(&slots[s->rsp_prod % 32], &rsp, sizeof(rsp));
         s->rsp_prod++;
+        answered = true;
         if (lie())
             s->rsp_prod = lie_word();
     }
     s->req_event = s->req_prod + 1;
 }
 
-static void loop_back(struct pv_sring *rx, const uint8_t *data, size_t len, bool more)
+static void loop_back(struct pv_sring *rx, unsigned q, const uint8_t *data, size_t len, bool more)
 {
     struct netif_rx_request *requests = (void *)rx->entries;
     struct netif_rx_response *answers = (void *)rx->entries;
 
-    if (rx_cons == rx->req_prod)
+    if (rx_cons[q] == rx->req_prod)
         return;                         /* no buffer: dropped */
-    struct netif_rx_request req = requests[rx_cons++ % 256];
+    struct netif_rx_request req = requests[rx_cons[q]++ % 256];
     uint8_t *page = map(req.gref, true);
     if (page != NULL)
         memcpy(page, data, len);
@@ -420,15 +441,15 @@ static void loop_back(struct pv_sring *rx, const uint8_t *data, size_t len, bool
         rx->rsp_prod = lie_word();
 }
 
-static void run_net(void)
+static void run_net(unsigned q)
 {
-    struct pv_sring *tx = ring_at("device/vif/0/tx-ring-ref"), *rx = ring_at("device/vif/0/rx-ring-ref");
+    struct pv_sring *tx = ring_of("device/vif/0", q, "tx-ring-ref"), *rx = ring_of("device/vif/0", q, "rx-ring-ref");
     size_t left = 0;
 
-    if (tx == NULL || rx == NULL || key_number("/b/vif/state") != 4)
+    if (tx == NULL || rx == NULL)
         return;
-    while (tx_cons != tx->req_prod) {
-        struct netif_tx_request req = ((struct netif_tx_request *)(void *)tx->entries)[tx_cons++ % 256];
+    while (tx_cons[q] != tx->req_prod) {
+        struct netif_tx_request req = ((struct netif_tx_request *)(void *)tx->entries)[tx_cons[q]++ % 256];
         struct netif_tx_response rsp = { .id = req.id, .status = NETIF_RSP_OKAY };
         uint8_t *page = map(req.gref, false);
 
@@ -436,13 +457,14 @@ static void run_net(void)
         size_t here = left > 0 ? req.size : req.flags & NETTXF_more_data ? PV_PAGE_SIZE : req.size;
         left = req.flags & NETTXF_more_data ? 1 : 0;
         if (page != NULL && here <= PV_PAGE_SIZE)
-            loop_back(rx, page + req.offset, here, left != 0);
+            loop_back(rx, q, page + req.offset, here, left != 0);
         if (lie())
             rsp.id = (uint16_t)lie_word();
         if (lie())
             rsp.status = (int16_t)lie_word();
         memcpy((struct netif_tx_request *)(void *)tx->entries + tx->rsp_prod % 256, &rsp, sizeof(rsp));
         tx->rsp_prod++;
+        answered = true;
         if (lie())
             tx->rsp_prod = lie_word();
     }
@@ -452,8 +474,10 @@ static void run_net(void)
 static void run_all(void)
 {
     run_store();
-    run_disk();
-    run_net();
+    for (unsigned q = 0; q < QUEUES && key_number("/b/vbd/state") == 4; q++)
+        run_disk(q);
+    for (unsigned q = 0; q < QUEUES && key_number("/b/vif/state") == 4; q++)
+        run_net(q);
 }
 
 void pv_evtchn_send(evtchn_port_t port)
@@ -463,17 +487,38 @@ void pv_evtchn_send(evtchn_port_t port)
         run_all();
 }
 
+/* A peer that has nothing more to say is waited for in leaps: the front ends must give up, but not slowly. */
 void pv_wait(evtchn_port_t port, uint64_t when)
 {
+    static unsigned idle;
+
     (void)port;
     if (when > now)
-        now = when < now + 50000000 ? when : now + 50000000;
+        now = when;
+    answered = false;
     run_all();
+    idle = answered ? 0 : idle + 1;
+    if (idle > 3)
+        now += 10000000000UL;
 }
 
 void peer_xs(struct xs *xs)
 {
     store = pv_pages_alloc(1);
+    xs_init(xs, store, 1);
+}
+
+void peer_new_domain(struct xs *xs, struct pv_grants *grants)
+{
+    memset(disk_cons, 0, sizeof(disk_cons));
+    memset(tx_cons, 0, sizeof(tx_cons));
+    memset(rx_cons, 0, sizeof(rx_cons));
+    memset(store, 0, sizeof(*store));
+    nr_watches = 0;
+    next_port = 10;
+    put("/b/vbd/state", "2");
+    put("/b/vif/state", "2");
+    pv_grants_init(grants);
     xs_init(xs, store, 1);
 }
 
@@ -508,7 +553,9 @@ void peer_reset(void)
     memset(disk, 0, sizeof(disk));
     pages_in_use = 0;
     nr_nodes = nr_watches = 0;
-    disk_cons = tx_cons = rx_cons = 0;
+    memset(disk_cons, 0, sizeof(disk_cons));
+    memset(tx_cons, 0, sizeof(tx_cons));
+    memset(rx_cons, 0, sizeof(rx_cons));
     next_port = 10;
     keep = false;
     store = NULL;
@@ -516,6 +563,7 @@ void peer_reset(void)
     peer_put("device/vbd/51712/backend", "/b/vbd");
     peer_put("device/vbd/51712/backend-id", "0");
     peer_put("/b/vbd/state", "2");
+    peer_put("/b/vbd/multi-queue-max-queues", "4");
     peer_put("/b/vbd/feature-max-indirect-segments", "256");
     peer_put("/b/vbd/feature-flush-cache", "1");
     peer_put("/b/vbd/feature-discard", "1");
@@ -526,5 +574,6 @@ void peer_reset(void)
     peer_put("device/vif/0/backend-id", "0");
     peer_put("device/vif/0/mac", "00:16:3e:0a:0B:0c");
     peer_put("/b/vif/state", "2");
+    peer_put("/b/vif/multi-queue-max-queues", "4");
     peer_put("/b/vif/feature-sg", "1");
 }

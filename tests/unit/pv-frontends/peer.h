@@ -26,6 +26,8 @@ void peer_xs(struct xs *xs);
 /* Put a key into the store as if from the toolstack. */
 void peer_put(const char *path, const char *value);
 const char *peer_get(const char *path);
+/* What a resume elsewhere finds: no grants, no watches, back ends that know nothing of us. Pages and the disk stay. */
+void peer_new_domain(struct xs *xs, struct pv_grants *grants);
 /* The back ends stop unmapping what they mapped (persistently): closing must then report -EBUSY. */
 void peer_keep_mappings(bool keep);
 /* Free what is left (front ends leak on purpose what a peer still maps). */
