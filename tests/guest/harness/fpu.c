@@ -7,7 +7,8 @@
 #define IMAGE 4096U
 #define FCW 0x37fU
 #define MXCSR 0x1f80U
-#define PKRU_BIT 9U
+/* x87, SSE, AVX and the three of AVX-512: bounds and protection keys are not for PV guests. */
+#define COMPONENTS 0xe7U
 
 static uint8_t images[GUEST_VCPUS][IMAGE] __attribute__((aligned(64)));
 
@@ -31,8 +32,8 @@ static bool has_xsave(void)
         if ((cpuid_word(1, 0, 2) >> 26) & 1)
             asm volatile("1: mov %0, %%cr4\n2:" FIXUP(1b, 2b) : : "r"(cr4 | 1UL << 18));
         known[id] = (cpuid_word(1, 0, 2) >> 27) & 1 ? YES : NO;         /* OSXSAVE */
-        if (known[id] == YES)           /* all components there are */
-            asm volatile("xsetbv" : : "c"(0), "a"(cpuid_word(0xd, 0, 0)), "d"(cpuid_word(0xd, 0, 3)));
+        if (known[id] == YES)
+            asm volatile("xsetbv" : : "c"(0), "a"(cpuid_word(0xd, 0, 0) & COMPONENTS), "d"(0));
     }
     return known[id] == YES;
 }
@@ -84,17 +85,16 @@ const char *fpu_is_initial(void)
     return NULL;
 }
 
-/* Where bytes are free to choose: registers, not control words. PKRU would lock us out of our own pages if it were
- * honoured, so it gets a value that denies nothing. */
+/* Where bytes are free to choose: registers, not control words. */
 static void pattern(uint8_t *image, uint64_t seed)
 {
-    unsigned size = fpu_size(), pkru = cpuid_word(0xd, PKRU_BIT, 0) != 0 ? cpuid_word(0xd, PKRU_BIT, 1) : IMAGE;
+    unsigned size = fpu_size();
     uint64_t state = seed * 0x9e3779b97f4a7c15UL + 1;
 
     for (unsigned i = 32; i + 8 <= size; i += 8) {
         uint64_t v = random_next(&state);
 
-        if ((i >= 416 && i < HEADER) || (i >= pkru && i < pkru + 8))
+        if (i >= 416 && i < HEADER)
             continue;
         if (i < 160 && i % 16 == 8)
             v &= 0xffff;                /* an x87 register has ten bytes */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fpu.h - the floating-point, vector and protection-key state as a pattern that can be told from any other
+ * fpu.h - the floating-point and vector state as a pattern that can be told from any other
  *
  * Everything XSAVE covers where the guest may use it, else what FXSAVE covers.
  */

@@ -11,7 +11,7 @@
  * a migration that loses a write is seen within one round.
  */
 #include "control.h"
-#include "harness.h"
+#include "fpu.h"
 #include "suspend.h"
 
 struct record {
@@ -36,7 +36,10 @@ static bool obey_toolstack(void)
     if (request != CONTROL_SUSPEND)
         return request != CONTROL_NONE;
     uint64_t before = time_now();
+    fpu_fill(resumes + 7);
     int rc = guest_suspend();
+    const char *changed = fpu_check(resumes + 7);
+    CHECK(changed == NULL, "%s is not what it was before the suspend", changed);
     printf("resumed: %d (%u)\n", rc, ++resumes);
     CHECK(rc >= 0, "suspend: %d", rc);
     CHECK(time_now() >= before, "time went back from %lu to %lu", before, time_now());
