@@ -22,17 +22,19 @@ deps:
 print-kernel: $(PKGS)/ready
 	@ls $(PKGS)/root/boot/vmlinuz-*-amd64
 
-# ---- bench: a static program in both images, and what runs it
+# ---- bench: static programs in both images, and what runs them
 
-$(B)/bench/pvbench: tests/bench/pvbench.c
+BENCH_PROGRAMS := pvbench pvtime pvio
+
+$(BENCH_PROGRAMS:%=$(B)/bench/%): $(B)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -static -o $@ $<
 
-DOM0_FILES += $(B)/bench/pvbench:/usr/bin/pvbench
-DOMU_FILES += $(B)/bench/pvbench:/usr/bin/pvbench
+DOM0_FILES += $(foreach p,$(BENCH_PROGRAMS),$(B)/bench/$(p):/usr/bin/$(p))
+DOMU_FILES += $(foreach p,$(BENCH_PROGRAMS),$(B)/bench/$(p):/usr/bin/$(p))
 
-# BENCH="inside guest boot life": only some parts.
-bench: $$(IMAGES) $(B)/paravane
+# BENCH="inside guest boot life density io fronts store": only some groups.
+bench: $$(IMAGES) $(B)/paravane $$(VANE_STORE_BENCH)
 	tests/bench/bench.py $(addprefix --only ,$(BENCH))
 
 # ---- agents: what the rig runs inside Dom0 and inside guests (see each one's head)
