@@ -3,8 +3,12 @@
 # libvane (everything but cli/ and vaned's own loop), vane and vaned.
 
 VANE_CFLAGS := -D_GNU_SOURCE $(STORE_CFLAGS)
-VANE_LIBS   := -lxenctrl -lxenforeignmemory -lxenevtchn -lxengnttab -lxenstore -lxentoollog \
-               -lxlutil -lxenlight -lxenguest -ljson-c -lmnl -lz -lbz2 -llzma -llz4 -lzstd -lxxhash
+# What can be linked in is: loading twenty shared libraries takes longer than all else of `vane destroy`
+# (docs/performance.md). Not libxenstore: its archive is built without the thread that receives watch events.
+VANE_LIBS   := -Wl,-Bstatic -Wl,--start-group -lxenctrl -lxenforeignmemory -lxenevtchn -lxengnttab \
+               -lxentoollog -lxencall -lxendevicemodel -lxentoolcore -lxenhypfs -lxlutil -lxenlight -lxenguest \
+               -lyajl_s -luuid -ljson-c -lz -lbz2 -llzma -llz4 -lzstd -lxxhash -Wl,--end-group -Wl,-Bdynamic -lxenstore \
+               -lmnl
 VANE_DIRS   := lib builder devices config stream migrate
 VANE_LIB_C  := $(sort $(foreach d,$(VANE_DIRS),$(wildcard dom0-tools/$(d)/*.c))) \
                dom0-tools/daemon/client.c dom0-tools/daemon/metrics.c dom0-tools/daemon/policy.c
