@@ -2,7 +2,7 @@
 #
 # libvane (everything but cli/ and vaned's own loop), vane and vaned.
 
-VANE_CFLAGS := -D_GNU_SOURCE $(STORE_CFLAGS)
+VANE_CFLAGS := -D_GNU_SOURCE $(STORE_CFLAGS) -iquote hypervisor -iquote hypervisor/include
 # What can be linked in is: loading twenty shared libraries takes longer than all else of `vane destroy`
 # (docs/performance.md). Not libxenstore: its archive is built without the thread that receives watch events.
 VANE_LIBS   := -Wl,-Bstatic -Wl,--start-group -lxenctrl -lxenforeignmemory -lxenevtchn -lxengnttab \
@@ -12,6 +12,7 @@ VANE_LIBS   := -Wl,-Bstatic -Wl,--start-group -lxenctrl -lxenforeignmemory -lxen
 VANE_DIRS   := lib builder devices config stream migrate
 VANE_LIB_C  := $(sort $(foreach d,$(VANE_DIRS),$(wildcard dom0-tools/$(d)/*.c))) \
                dom0-tools/daemon/client.c dom0-tools/daemon/metrics.c dom0-tools/daemon/policy.c
+VANE_XZ_C   := hypervisor/dom0/xz.c hypervisor/dom0/lzma2.c
 VANE_LIB    := $(B)/lib/libvane.a
 VANE_CLI_C  := $(sort $(wildcard dom0-tools/cli/*.c))
 VANED_C     := $(filter-out $(VANE_LIB_C),$(sort $(wildcard dom0-tools/daemon/*.c)))
@@ -25,7 +26,13 @@ $(B)/dom0-tools/%.o: dom0-tools/%.c | $(STORE_GEN)
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $(VANE_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(VANE_LIB): $(call vane_objs,$(VANE_LIB_C))
+# The hypervisor's xz decoder (see builder/unpack.c).
+VANE_XZ_O := $(VANE_XZ_C:hypervisor/dom0/%.c=$(B)/dom0-tools/builder/hv_%.o)
+$(VANE_XZ_O): $(B)/dom0-tools/builder/hv_%.o: hypervisor/dom0/%.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(VANE_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(VANE_LIB): $(call vane_objs,$(VANE_LIB_C)) $(VANE_XZ_O)
 	@mkdir -p $(@D)
 	rm -f $@
 	ar rcs $@ $^
@@ -49,7 +56,7 @@ DOM0_FILES  += $(B)/bin/vane-tls:/usr/sbin/vane-tls
 -include $(wildcard $(B)/dom0-tools/*/*.d)
 
 # Tests: the pure parts under the sanitizers, with guest memory faked where the builder needs it.
-VANE_TEST_PURE := dom0-tools/builder/unpack.c dom0-tools/builder/elf.c dom0-tools/builder/build.c
+VANE_TEST_PURE := $(VANE_XZ_C) dom0-tools/builder/xz_heap.c dom0-tools/builder/unpack.c dom0-tools/builder/elf.c dom0-tools/builder/build.c
 VANE_TEST_CFG  := $(sort $(wildcard dom0-tools/config/*.c)) dom0-tools/lib/vane.c dom0-tools/lib/uuid.c
 VANE_TESTS     := $(patsubst tests/unit/dom0-tools/%.c,$(B)/unit/dom0-tools/%,\
                     $(wildcard tests/unit/dom0-tools/*_test.c))
