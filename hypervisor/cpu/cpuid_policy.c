@@ -51,6 +51,9 @@ static const uint16_t pv_optional[] = {
     F(HTT), F(CMP_LEGACY), F(ITSC), F(HLE), F(RTM), F(MOVDIRI), F(MOVDIR64B), F(TSXLDTRK), F(AVX512_VP2INTERSECT),
 };
 
+/* Promises of speed, not of function: cpuid_host.c looks whether this machine keeps them. */
+static const uint16_t fast_strings[] = { F(ERMS), F(FSRM), F(FZRM), F(FSRS), F(FSRCS) };
+
 /* A feature goes when what it stands on goes. In order: a chain needs one pass. */
 static const struct { uint16_t feature, needs; } dependencies[] = {
     { F(FXSR), F(FPU) }, { F(MMX), F(FPU) }, { F(SSE), F(FXSR) }, { F(SSE2), F(SSE) }, { F(SSE3), F(SSE2) },
@@ -242,6 +245,12 @@ void cpuid_policy_init(const struct cpuid_leaf_entry *raw, unsigned count)
     pv_max_policy.extd[1].c |= 1u << (F(CMP_LEGACY) % 32);
     cpuid_policy_clamp(&pv_max_policy, &pv_max_policy);
     cpuid_policy_clamp(&pv_default_policy, &pv_max_policy);
+}
+
+void cpuid_policy_hide_fast_strings(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(fast_strings); i++)
+        *cpuid_policy_word(&pv_default_policy, fast_strings[i] / 32) &= ~(1u << (fast_strings[i] % 32));
 }
 
 const struct cpu_policy *cpuid_policy_system(unsigned index)

@@ -17,6 +17,8 @@ struct cpuid_leaf_entry { uint32_t leaf, subleaf; struct cpuid_regs r; };
 
 /* Boot: raw leaves of this machine (host order, ascending). The array stays. */
 void cpuid_policy_init(const struct cpuid_leaf_entry *raw, unsigned count);
+/* After it: ERMS and its kin are shown only when the toolstack asks for them. */
+void cpuid_policy_hide_fast_strings(void);
 /* Metal: read this CPU's leaves and do the above. After CR4.OSXSAVE is as it will stay; before the first domain. */
 void cpuid_host_init(void);
 int cpuid_policy_create(struct domain *d);

@@ -49,6 +49,25 @@ static void setup(void)
 
 static bool shown(unsigned feature) { return cpuid_policy_has(d.policy, feature); }
 
+static void fast_strings_are_a_choice(void)
+{
+    static const uint16_t promises[] = { F(ERMS), F(FSRM), F(FZRM), F(FSRS), F(FSRCS) };
+
+    setup();
+    for (unsigned i = 0; i < ARRAY_SIZE(promises); i++)
+        CU_ASSERT_TRUE(shown(promises[i]));
+    cpuid_policy_destroy(&d);
+    cpuid_policy_hide_fast_strings();
+    CU_ASSERT_EQUAL_FATAL(cpuid_policy_create(&d), 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(promises); i++) {
+        CU_ASSERT_FALSE(shown(promises[i]));
+        /* A toolstack may still give it: a guest that moved here from a faster machine keeps what it has. */
+        CU_ASSERT_TRUE(cpuid_policy_has(cpuid_policy_system(XEN_SYSCTL_cpu_policy_pv_max), promises[i]));
+    }
+    CU_ASSERT_TRUE(shown(F(FSGSBASE)));
+    cpuid_policy_destroy(&d);
+}
+
 static void hidden_and_shown(void)
 {
     static const uint16_t hidden[] = {
@@ -199,6 +218,7 @@ static void system_policies(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT(hidden_and_shown), UNIT(leaves), UNIT(xsave), UNIT(toolstack_changes), UNIT(system_policies), { 0 }
+    UNIT(hidden_and_shown), UNIT(fast_strings_are_a_choice), UNIT(leaves), UNIT(xsave), UNIT(toolstack_changes),
+    UNIT(system_policies), { 0 }
 };
 int main(void) { return unit_main("cpuid_policy", cases); }
