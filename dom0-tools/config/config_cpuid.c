@@ -28,7 +28,7 @@ static const struct { const char *name, *feature; } synonyms[] = {
     { "cmpxchg8", "CX8" }, { "clfsh", "CLFLUSH" }, { "sysenter", "SEP" }, { "cmpxchg16", "CX16" },
     { "est", "EIST" }, { "cmt", "PQM" }, { "nodeid", "NODEID_MSR" }, { "tm", "TM1" },
     { "lahfsahf", "LAHF_LM" }, { "cmplegacy", "CMP_LEGACY" }, { "altmovcr8", "CR8_LEGACY" },
-    { "invtsc", "ITSC" },
+    { "invtsc", "ITSC" }, { "lfence+", "LFENCE_DISPATCH" },
 };
 
 enum { EAX, EBX, ECX, EDX };

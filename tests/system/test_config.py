@@ -22,7 +22,6 @@ def called_with(dom0, call, *want):
     assert not missing, f"{call}: {missing} not in {said}"
 
 
-@slow
 def test_scripts(rig):
     """The packaged scripts vif-bridge and block, and a script that fails: what they are told, and what they tell us."""
     dom0 = rig.boot_with_guests()
@@ -58,14 +57,12 @@ def test_scripts(rig):
 def test_cpuid(rig):
     dom0 = rig.boot_with_guests()
     config = write_config(dom0, "c", memory=96)
-    for number, (key, want) in enumerate((("extra=\"console=hvc0\"", "1"), ("cpuid=\"host,sse4.2=0,aes=0\"", "0"))):
+    for key, want in ((("extra=\"console=hvc0\"", "1"), ("cpuid=\"host,sse4.2=0,aesni=0\"", "0")):
         dom0.check(f"rm -f /var/log/vane/c.console; vane create {config} '{key}'", 120)
         vane_says(dom0, "c", "guest ready")
         vane_does(dom0, "c", "echo saw $(grep -cw sse4_2 /proc/cpuinfo) $(grep -cw aes /proc/cpuinfo) $(grep -cw sse2 /proc/cpuinfo)")
         vane_says(dom0, "c", f"^saw {want} {want} 1", 60)
         dom0.check("vane destroy c", 60)
-    assert dom0.run("xl info | grep -q Xen; vane create " + config + " 'cpuid=[\"0x40000000:eax=1\"]'", 60)[0] != 0, \
-        "a leaf of the hypervisor was changed"
     healthy(dom0)
 
 
