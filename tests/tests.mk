@@ -43,12 +43,12 @@ $(B)/agents/%: tests/agents/%.c
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE $(AGENT_FLAGS) -o $@ $< $(AGENT_LIBS)
 
-$(B)/agents/domwatch: AGENT_LIBS = -lxenctrl
+$(B)/agents/domwatch $(B)/agents/logcost: AGENT_LIBS = -lxenctrl
 $(B)/agents/checker: AGENT_FLAGS = -static -pthread
 $(B)/agents/checker: AGENT_LIBS = -lz
 
 DOM0_FILES += $(B)/agents/rexec:/usr/bin/rexec $(B)/agents/domwatch:/usr/bin/domwatch \
-              $(B)/agents/killat:/usr/bin/killat
+              $(B)/agents/killat:/usr/bin/killat $(B)/agents/logcost:/usr/bin/logcost
 DOMU_FILES += $(B)/agents/checker:/usr/bin/checker
 
 # ---- build/dom0.img

@@ -11,18 +11,24 @@
  *
  * If FILE exists when a connection comes, it is removed and says what shall happen to this one connection:
  *
- *   WHAT WAY AT ARG    when byte AT passes "to" the command or "from" it:
+ *   WHAT WAY AT ARG STAGE   when byte AT passes "to" the command or "from" it, counted from the first piece that
+ *                           comes when the receiver on this host has got to STAGE ("-": from the beginning)
  *
- *   cut                both ends see the connection close; the byte does not arrive
- *   hole               nothing passes any more, in either direction, and nobody is told
- *   corrupt            bit ARG of that byte is flipped
- *   delay              nothing passes for ARG milliseconds
- *   duplicate          the next ARG bytes arrive twice
+ *   cut          both ends see the connection close; the byte does not arrive
+ *   hole         nothing passes any more, in either direction, and nobody is told
+ *   corrupt      bit ARG of that byte is flipped
+ *   delay        nothing passes for ARG milliseconds
+ *   hold         nothing passes until FILE.go is there, which is removed
+ *   duplicate    the next ARG bytes arrive twice
+ *   run          FILE.sh is run by a shell while the byte waits
+ *   none         nothing; to learn how much passes
  *
- * When it happens the server prints "fault TIME WHAT WAY AT" (domwatch.c has the same clock).
+ * When it happens the server prints "fault TIME WHAT WAY AT" (domwatch.c has the same clock), and when such a
+ * connection ends, "passed TIME TO FROM".
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <poll.h>
@@ -37,6 +43,7 @@
 #define DEFAULT_PORT "7000"
 #define LINE_BYTES 4096
 #define CHUNK (1 << 16)
+#define STAGES "/run/vane/migrating/*.target"   /* a JSON line each: docs/migration.md */
 
 static _Noreturn void fail(const char *what)
 {
@@ -121,13 +128,15 @@ static int client(const char *where, char **words, int count)
     }
 }
 
-/* ---- the serving side ---- */
+/* ---- the serving side: a link that can fail ---- */
 
 struct fault {
-    char what[16], way[8];
+    const char *file;
+    char what[16], way[8], stage[8];
     uint64_t at;
     unsigned arg;
-    int happened;
+    int armed, happened;
+    uint64_t since;                         /* bytes that had passed when it was armed */
 };
 
 /* True once: whoever removes the file has the fault. */
@@ -138,19 +147,62 @@ static int take_fault(const char *file, struct fault *f)
 
     if (!in)
         return 0;
-    n = fscanf(in, "%15s %7s %" SCNu64 " %u", f->what, f->way, &f->at, &f->arg);
+    n = fscanf(in, "%15s %7s %" SCNu64 " %u %7s", f->what, f->way, &f->at, &f->arg, f->stage);
     fclose(in);
-    return unlink(file) == 0 && n == 4;
+    f->file = file;
+    f->armed = f->stage[0] == '-';
+    return unlink(file) == 0 && n == 5;
 }
 
-static void announce(const struct fault *f)
+static uint64_t now_us(void)
 {
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    printf("fault %" PRIu64 " %s %s %" PRIu64 "\n", (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000,
-           f->what, f->way, f->at);
-    fflush(stdout);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Has any receiver of this host written that it is at @stage? */
+static int reached(const char *stage)
+{
+    char want[32], text[8192];
+    int found = 0;
+    glob_t g;
+
+    snprintf(want, sizeof(want), "\"stage\":\"%s\"", stage);
+    if (glob(STAGES, 0, NULL, &g))
+        return 0;
+    for (size_t i = 0; i < g.gl_pathc && !found; i++) {
+        FILE *in = fopen(g.gl_pathv[i], "r");
+        size_t n = in ? fread(text, 1, sizeof(text) - 1, in) : 0;
+
+        text[n] = '\0';
+        found = strstr(text, want) != NULL;
+        if (in)
+            fclose(in);
+    }
+    globfree(&g);
+    return found;
+}
+
+static void wait_for_release(const char *file)
+{
+    struct timespec t = { 0, 10000000 };
+    char go[256];
+
+    snprintf(go, sizeof(go), "%s.go", file);
+    while (unlink(go) < 0)
+        nanosleep(&t, NULL);
+}
+
+static void run_script(const char *file)
+{
+    char command[256];
+
+    snprintf(command, sizeof(command), "sh %s.sh </dev/null >/dev/null 2>&1", file);
+    signal(SIGCHLD, SIG_DFL);
+    if (system(command))                    /* what it does shows elsewhere */
+        return;
 }
 
 /* @p is the byte of the fault, @n bytes are at hand. Returns 0 when the connection is lost. */
@@ -159,7 +211,8 @@ static int strike(struct fault *f, char *p, size_t n, int to)
     struct timespec t = { f->arg / 1000, f->arg % 1000 * 1000000l };
 
     f->happened = 1;
-    announce(f);
+    printf("fault %" PRIu64 " %s %s %" PRIu64 "\n", now_us(), f->what, f->way, f->at);
+    fflush(stdout);
     if (strcmp(f->what, "cut") == 0)
         return 0;
     if (strcmp(f->what, "hole") == 0)
@@ -169,6 +222,10 @@ static int strike(struct fault *f, char *p, size_t n, int to)
         *p = (char)(*p ^ 1 << f->arg % 8);
     else if (strcmp(f->what, "delay") == 0)
         nanosleep(&t, NULL);
+    else if (strcmp(f->what, "hold") == 0)
+        wait_for_release(f->file);
+    else if (strcmp(f->what, "run") == 0)
+        run_script(f->file);
     else if (strcmp(f->what, "duplicate") == 0)
         return write_all(to, p, n < f->arg ? n : f->arg) == 0;
     return 1;
@@ -184,8 +241,12 @@ static int pass(int from, int to, const char *way, uint64_t *passed, struct faul
     if (n <= 0)
         return n < 0 && errno == EINTR;
     size = (size_t)n;
-    if (!f->happened && strcmp(way, f->way) == 0 && f->at < *passed + size) {
-        first = (size_t)(f->at - *passed);
+    if (!f->armed && strcmp(way, f->way) == 0 && reached(f->stage)) {
+        f->armed = 1;
+        f->since = *passed;
+    }
+    if (f->armed && !f->happened && strcmp(way, f->way) == 0 && f->since + f->at < *passed + size) {
+        first = (size_t)(f->since + f->at - *passed);
         if (write_all(to, buf, first) < 0 || !strike(f, buf + first, size - first, to) ||
             write_all(to, buf + first, size - first) < 0)
             return 0;
@@ -203,15 +264,16 @@ static _Noreturn void relay(int connection, int to, int from, struct fault *f)
 
     while (poll(p, 2, -1) >= 0 || errno == EINTR) {
         if (p[1].revents && !pass(from, connection, "from", &passed[1], f))
-            exit(0);
+            break;
         if (p[0].revents && !pass(connection, to, "to", &passed[0], f)) {
             if (f->happened && strcmp(f->what, "cut") == 0)
-                exit(0);
+                break;
             p[0].fd = -1;
             close(to);
         }
     }
-    exit(1);
+    printf("passed %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", now_us(), passed[0], passed[1]);
+    exit(0);
 }
 
 /* Put a relay that will fail between the connection and the command, which goes on in this process. */

@@ -36,10 +36,13 @@ class Host:
         self.cable = None
         self.machine = self.watch = None
 
+    def lose_power(self):
+        self.machine.stop()
+        self.watch.close()
+        for domid, uuid in {(e.domid, e.uuid) for e in self.hosts.log.of("dom") if e.host == self.name}:
+            self.hosts.log("dom", host=self.name, domid=domid, uuid=uuid, state="gone")
+
     def start(self):
-        if self.machine:
-            self.machine.stop()
-            self.watch.close()
         rig = self.hosts.rig
         machine = rig.machine(**{
             "cpu": CPU, "mem": "1G", "overlays": ["guests.img"], "name": f"host {self.name}",
@@ -162,6 +165,7 @@ class Guest:
         """Move it to the other host. The command must succeed; @progress gets each line it prints."""
         target = self.hosts.other(self.host)
         self.hosts.log("migrate", guest=self.name, source=self.host.name, target=target.name)
+        options += f" --stall-timeout {int(10 * qemu.SCALE)}"
         for line in self.host.machine.lines(self.migrate_command(target, options) + " 2>&1", timeout):
             progress(line)
         self.hosts.log("done", guest=self.name)

@@ -7,8 +7,8 @@ shell, with everything still running (Ctrl-] leaves); otherwise the guest is shu
 """
 import argparse
 import http.client
+import json
 import os
-import re
 import select
 import sys
 import termios
@@ -95,16 +95,18 @@ class Show:
         rounds = []
 
         def progress(line):
-            match = re.match(r"round (\d+): (\d+) pages sent, (\d+) MiB so far, (\d+) ms", line)
-            if match:
-                number, pages, mib, ms = map(int, match.groups())
-                last = rounds[-1] if rounds else picture.Round(-1, 0, 0, 0, 0)
-                rounds.append(picture.Round(number, last.end, ms / 1000, pages / 256, 0))
-                if len(rounds) > 1 and last.end > last.start:
-                    last.dirty_rate = pages / (last.end - last.start)
-            self.say("    " + line)
+            if not line.startswith("{"):
+                return self.say("    " + line)
+            now = json.loads(line)
+            if now["stage"] != "S2" or not now["pages"]:
+                return self.say(f"    {now['what']}")
+            last, sent = rounds[-1] if rounds else None, now["bytes"] / 2**20
+            rounds.append(picture.Round(now["round"], last.end if last else 0, now["ms"] / 1000,
+                                        sent - sum(r.mib for r in rounds), now["dirty_rate"]))
+            return self.say(f"    round {now['round']}: {rounds[-1].mib:.1f} MiB sent, {now['link_rate'] / 2**20:.1f} MiB/s; "
+                            f"meanwhile the guest wrote {now['dirty']} pages")
 
-        guest.migrate("--progress" + (" --non-live" if self.hv != "paravane" else ""), progress=progress)
+        guest.migrate("--progress=json" + (" --non-live" if self.hv != "paravane" else ""), progress=progress)
         seconds = time.monotonic() - begin
         guest.runs(30)
         time.sleep(1)

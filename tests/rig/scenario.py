@@ -22,6 +22,11 @@ def slow(function):
     return function
 
 
+def soak(count):
+    """How often a slow test does something: @count, or the part of it that RIG_SOAK says."""
+    return max(1, int(count * float(os.environ.get("RIG_SOAK", "1"))))
+
+
 def only_on(*hypervisors):
     def mark(function):
         function.hypervisors = hypervisors

@@ -5,7 +5,8 @@ Events are (time, kind, fields); the time is this host's time.monotonic(). They 
     Heart      a guest's heartbeats (tests/agents/checker.c): kinds beat, silence
     DomWatch   which domains each host's hypervisor may run (tests/agents/domwatch.c): kind dom
     NbdServer  the shared disk: kinds disk-open, disk-write, disk-flush, disk-close
-    tests      what was done to whom: kinds migrate, fault, done
+    rexec      what befell the link: kinds fault, passed
+    tests      what was done to whom: kinds migrate, done
 None of them asks the tools under test.
 """
 import dataclasses
@@ -136,6 +137,8 @@ class DomWatch:
             self.log("dom", at=theirs + self.offset, host=self.host, domid=int(words[2]), uuid=words[3], state=words[4])
         elif words[0] == "fault" and len(words) == 5:
             self.log("fault", at=theirs + self.offset, host=self.host, what=words[2], way=words[3], byte=int(words[4]))
+        elif words[0] == "passed" and len(words) == 4:
+            self.log("passed", at=theirs + self.offset, host=self.host, to=int(words[2]), back=int(words[3]))
 
 
 def states(log, uuid, since=0.0):

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Live migration between two hosts: a guest under load goes there and back, watched from outside."""
+"""Live migration between two hosts, watched from outside: under load, under faults, again and again."""
+import time
+
+import qemu
+from faults import PATIENCE, Cell, RECEIVER, SENDER, attempt, learn, matrix
 from hosts import Hosts
-from scenario import healthy, only_on, slow
+from scenario import healthy, only_on, slow, soak
+from witness import turns
 
 
 def there_and_back(rig, vcpus=1, moves=2, **load):
@@ -9,8 +14,12 @@ def there_and_back(rig, vcpus=1, moves=2, **load):
     guest = hosts.guest(vcpus=vcpus, **load).create()
     for _ in range(moves):
         guest.migrate()
-        guest.runs()
+        guest.runs(30)
     guest.verdict()
+    end(hosts, guest)
+
+
+def end(hosts, guest):
     guest.destroy()
     hosts.nothing_leaked()
     for host in (hosts.a, hosts.b):
@@ -24,6 +33,103 @@ def test_there_and_back(rig):
 
 @slow
 @only_on("paravane")
+def test_faults(rig):
+    """One of each kind: before the commit the guest stays, after it the two ends agree by themselves."""
+    hosts = Hosts(rig)
+    guest = hosts.guest().create()
+    for cell in (
+            Cell("S2", "cut", "to", 9 << 20, expect="source"),
+            Cell("S2", "corrupt", "to", 5 << 20, 3, expect="source"),
+            Cell("S2", "run", "to", 1 << 20, script=f"kill -9 {RECEIVER}", expect="source"),
+            Cell("S5", "cut", "from", 5, count_from="S5"),
+            Cell("S6", "hold", "to", 0, count_from="S5", hold=("source", f"kill -9 {SENDER}")),
+            Cell("S8", "cut", "from", 5, count_from="S6", expect="target")):
+        outcome = attempt(guest, cell)
+        assert outcome.struck, f"{cell}: the fault did not happen\n{outcome.text}"
+    guest.verdict()
+    end(hosts, guest)
+
+
+@slow
+@only_on("paravane")
+def test_writes_under_way(rig):
+    """A write that takes longer than the rest of the migration: the target does not write before it is done."""
+    hosts = Hosts(rig)
+    guest = hosts.guest().create()
+    for _ in range(2):
+        source, target = guest.host, hosts.other(guest.host)
+        hosts.disk.slow = {source.name: 3.0}
+        begin = time.monotonic()
+        guest.migrate("--stall-timeout 60")
+        guest.runs(30)
+        time.sleep(4)
+        hosts.disk.slow = {}
+        late = turns(hosts.log, begin)
+        assert [t[2] for t in late] == [target.name], f"I7: writers took turns: {late}"
+    guest.verdict()
+    end(hosts, guest)
+
+
+@slow
+@only_on("paravane")
+def test_target_loses_power(rig):
+    """While memory is copied: the guest goes on where it is; the target comes back clean and is used again."""
+    hosts = Hosts(rig)
+    guest = hosts.guest().create()
+    for _ in range(2):
+        source, target = guest.host, hosts.other(guest.host)
+        source.machine.check("( " + guest.migrate_command(target, PATIENCE) + " >/tmp/out 2>&1; echo $? >/tmp/status ) </dev/null & true")
+        time.sleep(3)
+        target.lose_power()
+        source.machine.check("i=0; until [ -s /tmp/status ]; do [ $((i=i+1)) -lt 300 ] || exit 1; usleep 200000; done; "
+                             "[ $(cat /tmp/status) != 0 ]; rm /tmp/status", 200)
+        guest.runs(5)
+        guest.verdict()
+        target.start()
+        target.wait_ready()
+        guest.migrate()
+        guest.runs(30)
+    guest.verdict()
+    end(hosts, guest)
+
+
+@slow
+@only_on("paravane")
+def test_cable_pulled(rig):
+    """The cable itself: short of the patience nobody notices, beyond it the guest stays; then it works again."""
+    hosts = Hosts(rig)
+    guest = hosts.guest().create()
+    learn(guest)
+    for seconds, moves in ((1, True), (60, False)):
+        source, target = guest.host, hosts.other(guest.host)
+        source.machine.check("rm -f /tmp/status; ( " + guest.migrate_command(target, f"--stall-timeout {int(10 * qemu.SCALE)}") +
+                             " >/tmp/out 2>&1; echo $? >/tmp/status ) </dev/null & true")
+        time.sleep(1)
+        target.plug(False)
+        time.sleep(seconds * qemu.SCALE)
+        target.plug(True)
+        status = source.machine.check("i=0; until [ -s /tmp/status ]; do [ $((i=i+1)) -lt 600 ] || exit 1; usleep 200000; done; "
+                                      "cat /tmp/status", 300).strip()
+        assert (status == "0") == moves, source.machine.check("cat /tmp/out")
+        guest.host = target if moves else source
+        guest.runs(30)
+    guest.verdict()
+    end(hosts, guest)
+
+
+@slow
+@only_on("paravane")
+def test_fault_matrix(rig):
+    """Every cell at 20 places for 3 seeds: about 2,000 faults. RIG_SOAK=0.05 takes a twentieth."""
+    hosts = Hosts(rig)
+    guest = hosts.guest().create()
+    matrix(guest, seeds=(1, 2, 3), offsets=soak(20))
+    guest.verdict()
+    end(hosts, guest)
+
+
+@slow
+@only_on("paravane")
 def test_four_vcpus(rig):
     there_and_back(rig, vcpus=4, mib=16, rate=2000)
 
@@ -31,4 +137,5 @@ def test_four_vcpus(rig):
 @slow
 @only_on("paravane")
 def test_ping_pong(rig):
-    there_and_back(rig, moves=40, rate=1000)
+    """1,000 clean migrations."""
+    there_and_back(rig, moves=2 * soak(500), rate=1000)

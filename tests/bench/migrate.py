@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Live migration between two hosts: what a client notices, what a round costs, how much of the link is used.
+
+The dirty rate is set against the link: the rate that the idle guest's migration reached is what the link carries.
+Heartbeats come every 20 ms; the gap is the longest silence that their receiver saw.
+"""
+import json
+import re
+import time
+
+import figures
+from hosts import CPU, Hosts
+from witness import gaps
+
+PAGE = 4096
+ROUND_SIZES = (64, 4096)                        # MiB
+
+
+def move(guest, options=""):
+    """Migrate; (seconds, longest silence, heartbeats lost, lines of progress)."""
+    lines = []
+    begin = time.monotonic()
+    time.sleep(1)
+    guest.migrate("--progress=json " + options, progress=lines.append)
+    seconds = time.monotonic() - begin - 1
+    guest.runs(30, 25)
+    beats = guest.heart.beats(since=begin)
+    lost = beats[-1].seq - beats[0].seq + 1 - len(beats)
+    return seconds, max(gaps([e.at for e in beats])), lost, [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def link_rate(lines):
+    """Bytes a second of the first round: all of memory, at full speed."""
+    first = [line for line in lines if line.get("round") == 1 and line.get("pages")]
+    return first[0]["link_rate"]
+
+
+def service_gap(rig, rounds, table):
+    hosts = Hosts(rig)
+    guest = hosts.guest(rate=0, mib=32, disk=False).create()
+    idle = [move(guest) for _ in range(rounds + 1)]
+    rate = link_rate(idle[-1][3])
+    busy_pages = rate // 2 // PAGE
+    guest.heart.send(f"rate {busy_pages}")
+    time.sleep(1)
+    busy = [move(guest) for _ in range(rounds + 1)]
+    guest.verdict()
+    table.value("service gap, idle guest", 1000 * figures.median([m[1] for m in idle]), "ms")
+    table.value("heartbeats lost, idle guest (most of all moves)", max(m[2] for m in idle), "", 0)
+    table.value("what the link carries", rate / 2**20, "MiB/s")
+    table.value(f"service gap, {busy_pages:,} pages/s dirtied (half the link)", 1000 * figures.median([m[1] for m in busy]),
+                "ms", 300)
+    table.value("heartbeats lost, the same", max(m[2] for m in busy), "")
+
+
+def close(rig):
+    """End the machines of one measurement; the rig lives on."""
+    for machine in rig.machines:
+        machine.stop()
+    rig.machines.clear()
+
+
+def round_start(rig, table):
+    """Nanoseconds that starting a round takes in guests of two sizes, on one host."""
+    dom0 = rig.boot_with_guests(cpu=CPU, mem="6G", hv_args="dom0_mem=768M")
+    took = []
+    for mib in ROUND_SIZES:
+        dom0.check(f"cat >/tmp/size.cfg <<'END'\nname = \"size{mib}\"\ntype = \"pv\"\nkernel = \"/guests/vmlinuz\"\n"
+                   f"ramdisk = \"/guests/domu.img\"\nextra = \"console=hvc0\"\nmemory = {mib}\nEND")
+        dom0.check("vane create /tmp/size.cfg", 180)
+        dom0.check(f"i=0; until grep -qs 'guest ready' /var/log/vane/size{mib}.console; do [ $((i=i+1)) -lt 120 ] || exit 1; sleep 1; done", 300)
+        took.append(int(re.search(r"logcost (\d+)", dom0.check(f"logcost $(vane domid size{mib})")).group(1)))
+        dom0.check(f"vane destroy size{mib}", 60)
+    small, large = took
+    table.add([f"start of a round, {ROUND_SIZES[0]} MiB against {ROUND_SIZES[1]} MiB", figures.show(small / 1000, "us"),
+               figures.show(large / 1000, "us"), figures.show(large / small)], figures.verdict(large / small, 1.5))
+
+
+def against_nc(rig, table):
+    """A guest of 1 GiB whose memory is full and at rest, and the same amount through nc."""
+    hosts = Hosts(rig, mem="2G")
+    guest = hosts.guest(memory=1024, rate=0, cold=900, disk=False).create()
+    hosts.b.machine.check("nc -l -p 9000 >/dev/null </dev/null & true")
+    begin = time.monotonic()
+    hosts.a.machine.check(f"head -c 1G /dev/zero | nc {hosts.b.address} 9000", 300)
+    nc = 2**30 / (time.monotonic() - begin)
+    seconds, _, _, lines = move(guest)
+    moved = max(line.get("bytes", 0) for line in lines) / seconds
+    table.add(["1 GiB guest at rest, memory full", f"nc {nc / 2**20:.1f} MiB/s", figures.show(moved / 2**20, "MiB/s"),
+               figures.show(moved / nc)], figures.verdict(moved / nc, 0.8, more=True))
+    table.value("the whole of it took", seconds, "s")
+
+
+def measure(rig, rounds):
+    table = figures.Table("migrate", "Live migration between two hosts (1 CPU each, guest with 1 vCPU)",
+                          ["", "compared with", "Paravane with vane", "ratio"])
+    service_gap(rig, rounds, table)
+    close(rig)
+    round_start(rig, table)
+    close(rig)
+    against_nc(rig, table)
+    return [table]
