@@ -21,6 +21,7 @@ import fronts                                                           # noqa: 
 import guest_io                                                         # noqa: E402
 import inside                                                           # noqa: E402
 import life                                                             # noqa: E402
+import migrate                                                          # noqa: E402
 import qemu                                                             # noqa: E402
 import scenario                                                         # noqa: E402
 import store                                                            # noqa: E402
@@ -28,6 +29,7 @@ import store                                                            # noqa: 
 GROUPS = {
     "inside": inside.measure, "guest": inside.measure_guest, "boot": boot.measure, "life": life.measure,
     "density": density.measure, "io": guest_io.measure, "fronts": fronts.measure, "store": store.measure,
+    "migrate": migrate.measure,
 }
 OUT = os.path.join(qemu.BUILD, "bench")
 
