@@ -5,7 +5,7 @@ import re
 
 import figures
 import qemu
-import test_guests
+import guests
 
 ROWS = {                        # name in pvbench: (what it is, aim for our DomU)
     "getppid": ("getppid()", 700),
@@ -44,10 +44,10 @@ def in_dom0(rig, hv):
 def in_guest(rig, hv):
     """pvbench in a guest made by xl."""
     dom0 = rig.boot_with_guests(hv=hv, icount=True, timeout=600)
-    dom0.check("xl create " + test_guests.write_config(dom0, "bench", memory=256,
+    dom0.check("xl create " + guests.write_config(dom0, "bench", memory=256,
                                                        extra=f"quiet pvfast pvtest={BENCH}"), 600)
-    test_guests.guest_says(dom0, "bench", "bench end", 300)
-    rows = parse(dom0.check(f"grep -ahs ^bench {test_guests.console_logs('bench')}; true"))
+    guests.guest_says(dom0, "bench", "bench end", 300)
+    rows = parse(dom0.check(f"grep -ahs ^bench {guests.console_logs('bench')}; true"))
     dom0.stop()
     return rows
 

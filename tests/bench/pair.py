@@ -7,7 +7,7 @@ both alike. Times are taken in Dom0 by pvtime.
 import re
 
 import qemu
-from test_guests import console_logs, gone, guest_does, guest_says, write_config   # noqa: F401 (for the groups)
+from guests import console_logs, gone, guest_does, guest_says, write_config   # noqa: F401 (for the groups)
 
 TOOLS = {"xen": "xl", "paravane": "vane"}
 
