@@ -27,7 +27,9 @@ int guest_send(struct vane *v, const struct migrate_record *r, int fd, const str
     MUST_CHECK;
 /* It stands still: wait until what it has written is on its disks, before anybody else writes there (I7). */
 int guest_settle(struct vane *v, const struct migrate_record *r) MUST_CHECK;
-/* Let it go on; harmless when it does. */
+/* ABI: xl's sender gives up the guest's name before GO, so that xl's receiver can take it on one host. */
+int guest_set_aside(struct vane *v, const struct migrate_record *r) MUST_CHECK;
+/* Let it go on, under its name; harmless when it does. */
 int guest_resume(struct vane *v, const struct migrate_record *r) MUST_CHECK;
 
 /* ---- target ---- */

@@ -65,12 +65,26 @@ int guest_settle(struct vane *v, const struct migrate_record *r)
     return disks_settle(v, r->domid);
 }
 
+int guest_set_aside(struct vane *v, const struct migrate_record *r)
+{
+    struct vane_dom d;
+    char aside[300];
+    int rc = must_find(v, r, &d);
+
+    snprintf(aside, sizeof(aside), "%.180s--migratedaway", r->name);
+    return rc < 0 ? rc : vane_rename(v, &d, aside);
+}
+
 int guest_resume(struct vane *v, const struct migrate_record *r)
 {
     struct vane_dom d;
     int rc = must_find(v, r, &d);
 
-    return rc < 0 ? rc : stream_resume(v, &d);
+    if (rc == 0)
+        rc = stream_resume(v, &d);
+    if (rc == 0 && strcmp(d.name, r->name) != 0 && vane_rename(v, &d, r->name) < 0)
+        vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
+    return rc;
 }
 
 /* ---- target ---- */

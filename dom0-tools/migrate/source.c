@@ -190,12 +190,27 @@ static int conclude(struct source *s, enum migrate_fate *fate)
     }
 }
 
+/* The first error stays the reported one. */
+static int back_with(struct source *s, int rc)
+{
+    struct vane_error first = *vane_last_error(s->v);
+
+    if (take_back(s, s->l.xl, first.what) < 0)      /* xl drops its copy when the link ends */
+        vane_log(s->v, VANE_ERROR, "%s", vane_last_error(s->v)->what);
+    return vane_fail(s->v, rc, first.hint, "%s", first.what);
+}
+
 /* xl's protocol from "ready" on: no record at the other side, one answer, no second chance. */
 static int conclude_xl(struct source *s, enum migrate_fate *fate)
 {
     char said[sizeof(xl_report)], again[sizeof(xl_go)], status = 1;
-    int rc = bytes_write(s->l.to, TELL_MS, xl_go, sizeof(xl_go));
+    int rc = guest_set_aside(s->v, &s->r);
 
+    if (rc < 0) {                                   /* GO was not said */
+        *fate = FATE_HERE;
+        return back_with(s, rc);
+    }
+    rc = bytes_write(s->l.to, TELL_MS, xl_go, sizeof(xl_go));
     if (rc == 0)
         rc = bytes_read(s->l.from, READY_MS, said, sizeof(said));
     if (rc == 0)
@@ -267,8 +282,10 @@ static int hand_over(struct source *s, enum migrate_fate *fate)
     s->r.xl = s->l.xl;
     work_stage(&s->w, S6_COMMIT, NULL);
     rc = note(s, MIG_COMMITTING, NULL);                                                 /* I1 */
-    if (rc < 0)
+    if (rc < 0) {
+        s->r.state = MIG_SENDING;                   /* COMMIT was not said, whatever is on the disk */
         return rc;
+    }
     link_again(&s->l, still_silence(s));            /* too late to cancel */
     work_stage(&s->w, S7_START, NULL);
     *fate = FATE_OPEN;
@@ -279,16 +296,6 @@ static int hand_over(struct source *s, enum migrate_fate *fate)
     if (rc < 0)
         return vane_fail(s->v, rc, NULL, "the link to the target was lost while the guest was handed over");
     return conclude(s, fate);
-}
-
-/* The first error stays the reported one. */
-static int back_with(struct source *s, int rc)
-{
-    struct vane_error first = *vane_last_error(s->v);
-
-    if (take_back(s, s->l.xl, first.what) < 0)      /* xl drops its copy when the link ends */
-        vane_log(s->v, VANE_ERROR, "%s", vane_last_error(s->v)->what);
-    return vane_fail(s->v, rc, first.hint, "%s", first.what);
 }
 
 static int converse(struct source *s, enum migrate_fate *fate)

@@ -2,17 +2,19 @@
 """The hand-over of a migrating guest within one host: its stages, and what becomes of it when a side dies."""
 import json
 
+from guests import console_logs, until, vane_does, vane_says, write_config
 from scenario import equal, healthy, only_on, slow
-from test_guests import write_config
-from test_vane import until, vane_does, vane_says
 
 CPU = "max,-smap,-smep,-la57"
-MIGRATE = "vane migrate --stall-timeout 60 -s '' m 'vane migrate-receive'"
+
+
+def migrate(options="", command="vane migrate-receive"):
+    return f"vane migrate --stall-timeout 60 {options} -s '' m '{command}'"
 
 
 def start(rig, **options):
-    dom0 = rig.boot_with_guests(mem="2G", cpu=CPU, hv_args="dom0_mem=1G", **options)
-    dom0.check("vane create --wait " + write_config(dom0, "m", memory=96), 180)
+    dom0 = rig.boot_with_guests(mem="2G", cpu=CPU, hv_args="dom0_mem=1G")
+    dom0.check("vane create --wait " + write_config(dom0, "m", memory=96, **options), 180)
     vane_says(dom0, "m", "guest ready")
     vane_does(dom0, "m", "while sleep 1; do echo ti''ck $((n=n+1)); done")
     vane_says(dom0, "m", "^tick 2")
@@ -23,63 +25,83 @@ def one_copy_goes_on(dom0):
     """One domain, under its name, and it counts on; no record is left."""
     until(dom0, "[ $(vane list | grep -vcE '^(Name|Domain-0)') = 1 ] && vane domid m >/dev/null", 120)
     until(dom0, "! ls /var/lib/vane/migrations | grep .", 120)
-    seen = dom0.check("grep -c '^tick' /var/log/vane/m.console").strip()
-    until(dom0, f"[ $(grep -c '^tick' /var/log/vane/m.console) -gt {seen} ]", 120)
+    ticks = f"cat {console_logs('m')} 2>/dev/null | grep -ac '^tick'"
+    seen = dom0.check(ticks).strip()
+    until(dom0, f"[ $({ticks}) -gt {seen} ]", 120)
+
+
+def domid(dom0):
+    return dom0.check("vane domid m").strip()
+
+
+def at_stage(side, stage, what):
+    """Shell: wait until @side is at @stage, then do @what; $pid is its process."""
+    return (f"until f=$(grep -l '\"{stage}\"' /run/vane/migrating/*.{side} 2>/dev/null) && [ \"$f\" ]; do usleep 2000; "
+            f"done; pid=$(sed -n 's/.*\"{stage}\".*\"pid\":\\([0-9]*\\).*/\\1/p' $f | head -1); {what}")
+
+
+def killed(dom0, side, stage):
+    """SIGKILL to one side's process at a stage: `vane migrate` must not have succeeded."""
+    status, output = dom0.run(f"{migrate()} >/tmp/out 2>&1 & job=$!; {at_stage(side, stage, 'kill -9 $pid')}; wait $job", 600)
+    assert status != 0, f"{side} was to be killed at {stage}: {output}"
+    one_copy_goes_on(dom0)
+
+
+@slow
+@only_on("paravane")
+def test_stages_deaths_and_cancel(rig):
+    dom0 = start(rig)
+    first = domid(dom0)
+    lines = dom0.check(migrate("--progress=json"), 600).splitlines()
+    stages = [json.loads(line)["stage"] for line in lines if line.startswith("{")]
+    equal(sorted(set(stages)), [f"S{i}" for i in range(10)], "stages")
+    equal(stages, sorted(stages), "their order")
+    one_copy_goes_on(dom0)
+    second = domid(dom0)
+    assert second != first, "it did not move"
+    killed(dom0, "source", "S4")                # the guest stands still and nobody is there: vaned lets it go on
+    equal(domid(dom0), second, "the domain after the sender was killed before the commit")
+    killed(dom0, "target", "S1")
+    equal(domid(dom0), second, "the domain after the receiver was killed")
+    killed(dom0, "source", "S7")                # handed over: vaned brings it to its end there
+    assert domid(dom0) != second, "it was not brought to its end at the target"
+
+    second = domid(dom0)
+    dom0.check(f"{migrate('--bandwidth 1')} >/tmp/out 2>&1 & job=$!; {at_stage('source', 'S1', 'true')}; "
+               f"{migrate()} >/tmp/second 2>&1 && exit 1; vane migrate --cancel m && ! wait $job", 600)
+    assert "being migrated already" in dom0.check("cat /tmp/second"), "the second was not refused"
+    assert "cancelled" in dom0.check("cat /tmp/out"), "what the cancelled one says"
+    equal(domid(dom0), second, "the domain after it was cancelled")
+    one_copy_goes_on(dom0)
     dom0.check("vane destroy m", 60)
     equal(dom0.check("vane list | wc -l").strip(), "2", "rows of list after the guest was destroyed")
     healthy(dom0)
 
 
-def when(dom0, side, stage, what):
-    """A shell job that does @what once when @side comes to @stage ($pid: its process)."""
-    return (f"f=; until f=$(grep -l '\"{stage}\"' /run/vane/migrating/*.{side} 2>/dev/null) && [ \"$f\" ]; do usleep 2000; "
-            f"done; pid=$(sed -n 's/.*\"{stage}\".*\"pid\":\\([0-9]*\\).*/\\1/p' $f | head -1); {what}")
-
-
 @slow
 @only_on("paravane")
-def test_stages(rig):
+def test_xl_at_either_end(rig):
     dom0 = start(rig)
-    lines = dom0.check(MIGRATE.replace("migrate ", "migrate --progress=json ", 1), 600).splitlines()
-    stages = [json.loads(line)["stage"] for line in lines if line.startswith("{")]
-    equal(sorted(set(stages)), [f"S{i}" for i in range(10)], "stages")
-    equal(stages, sorted(stages), "their order")
+    for command in ("xl migrate -s '' m 'vane migrate-receive'", migrate(command="xl migrate-receive"),
+                    migrate("--compress --non-live"), migrate("--compress=zlib --max-downtime 1000 --throttle")):
+        before = domid(dom0)
+        dom0.check(command, 600)
+        one_copy_goes_on(dom0)
+        assert domid(dom0) != before, f"it did not move: {command}"
+    dom0.check("vane destroy m", 60)
+    healthy(dom0)
+
+
+@slow
+@only_on("paravane")
+def test_network_is_announced(rig):
+    """A neighbour that asks nothing learns from the guest's own announcement where it is now."""
+    dom0 = start(rig, extra="pvnet=192.168.9.2/24", more="vif = ['bridge=xenbr0,mac=00:16:3e:00:00:01']")
+    dom0.check("ip addr add 192.168.9.1/24 dev xenbr0; echo 1 >/proc/sys/net/ipv4/conf/xenbr0/arp_accept; "
+               "ping -c 3 192.168.9.2; ip neigh flush dev xenbr0", 120)
+    dom0.check(migrate(), 600)
+    until(dom0, "ip neigh show dev xenbr0 | grep -q '192.168.9.2.*00:16:3e:00:00:01'", 60)
+    dom0.check("ping -c 3 192.168.9.2", 60)
     one_copy_goes_on(dom0)
-
-
-def killed(rig, side, stage):
-    dom0 = start(rig)
-    dom0.check(f"({when(dom0, side, stage, 'kill -9 $pid')}) & {MIGRATE} >/tmp/out 2>&1; wait; cat /tmp/out", 600)
-    one_copy_goes_on(dom0)
-
-
-@slow
-@only_on("paravane")
-def test_receiver_killed_when_told_to_start(rig):
-    killed(rig, "target", "S6")
-
-
-@slow
-@only_on("paravane")
-def test_sender_killed_when_handing_over(rig):
-    killed(rig, "source", "S7")
-
-
-@slow
-@only_on("paravane")
-def test_killed_at_every_stage(rig):
-    for side, stages in (("source", "S1 S2 S3 S4 S5 S6 S8 S9"), ("target", "S1 S5 S7 S8")):
-        for stage in stages.split():
-            killed(rig, side, stage)
-
-
-@slow
-@only_on("paravane")
-def test_cancel_and_a_second_one(rig):
-    dom0 = start(rig)
-    dom0.check(MIGRATE.replace("migrate ", "migrate --bandwidth 1 ", 1) + " >/tmp/out 2>&1 & "
-               + when(dom0, "source", "S2", "true") + f"; {MIGRATE} >/tmp/second 2>&1 && exit 1; "
-               "vane migrate --cancel m && wait; cat /tmp/second /tmp/out", 600)
-    assert "being migrated already" in dom0.check("cat /tmp/second"), "the second was not refused"
-    assert "cancelled" in dom0.check("cat /tmp/out"), "what the cancelled one says"
-    one_copy_goes_on(dom0)
+    dom0.check("vane destroy m", 60)
+    healthy(dom0)
