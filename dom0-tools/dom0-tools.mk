@@ -69,7 +69,7 @@ $(B)/unit/dom0-tools/kernel_test: $(filter-out %/build.c,$(VANE_TEST_PURE))
 $(B)/unit/dom0-tools/build_test $(B)/fuzz/dom0-tools/kernel_fuzz: $(VANE_TEST_PURE)
 $(B)/unit/dom0-tools/config_test $(B)/fuzz/dom0-tools/config_fuzz: $(VANE_TEST_CFG)
 $(B)/unit/dom0-tools/stream_test $(B)/fuzz/dom0-tools/stream_fuzz: $(VANE_TEST_CFG) \
-    $(addprefix dom0-tools/stream/,stream_in.c stream_out.c pack.c codec.c token_bucket.c)
+    $(addprefix dom0-tools/stream/,stream_in.c stream_record.c stream_out.c pack.c codec.c token_bucket.c)
 $(B)/unit/dom0-tools/precopy_test: $(addprefix dom0-tools/stream/,precopy.c token_bucket.c)
 $(B)/unit/dom0-tools/policy_test: dom0-tools/daemon/policy.c
 

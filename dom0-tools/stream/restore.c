@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * restore.c - make a domain from a stream: its memory
+ * restore.c - make a domain from a stream: the records, one after the other
  *
  *   I1  nothing of the stream indexes anything before record_pages() or a comparison here bounded it.
- *   I2  a page table is written only after every frame it names is populated, as machine frames.
- *   I3  on failure the caller destroys the domain: nothing here needs undoing but memory of our own.
+ *   I2  on failure the caller destroys the domain: nothing here needs undoing but memory of our own.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "restore.h"
+
+#include <xen/version.h>
+
 #include "stream.h"
 
 #define NO_FRAME (~0ull)
@@ -27,182 +28,6 @@ static int bad(struct restorer *r, const char *what)
                      "the domain's image is not valid: %s", what);
 }
 
-/* Give every pfn of the list a frame that has none; the list may name one twice. */
-static int populate(struct restorer *r, const uint64_t *pfn, unsigned n)
-{
-    xen_pfn_t list[BATCH_PAGES], want[BATCH_PAGES];
-
-    while (n) {
-        unsigned k = 0, used = 0;
-
-        for (; used < n && k < BATCH_PAGES; used++) {
-            if (r->mfn[pfn[used]] != NO_FRAME)
-                continue;
-            r->mfn[pfn[used]] = 0;              /* marks it: a second mention is passed over */
-            want[k] = list[k] = pfn[used];
-            k++;
-        }
-        if (k && xc_domain_populate_physmap_exact(r->v->xc, r->domid, k, 0, 0, list) < 0)
-            return vane_fail(r->v, -ENOMEM, "`vane info` shows free_memory",
-                             "not enough free memory on this host for the domain");
-        for (unsigned i = 0; i < k; i++)
-            r->mfn[want[i]] = list[i];
-        pfn += used;
-        n -= used;
-    }
-    return 0;
-}
-
-/* The pfns that a table names, populated. */
-static int populate_entries(struct restorer *r, const uint64_t *table)
-{
-    uint64_t pfn[512];
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < 512; i++) {
-        uint64_t p = (table[i] >> PTE_MFN_SHIFT) & PTE_MFN_MASK;
-
-        if (!(table[i] & PTE_PRESENT))
-            continue;
-        if (p > r->max_pfn)
-            return bad(r, "a page table names a page that there is not");
-        if (r->mfn[p] == NO_FRAME)
-            pfn[n++] = p;
-    }
-    return populate(r, pfn, n);
-}
-
-static int write_table(struct restorer *r, uint64_t *to, const uint64_t *from)
-{
-    int rc = populate_entries(r, from);                                             /* I2 */
-
-    for (unsigned i = 0; i < 512 && rc == 0; i++) {
-        uint64_t e = from[i];
-
-        if (e & PTE_PRESENT)
-            e = (e & ~(PTE_MFN_MASK << PTE_MFN_SHIFT)) |
-                r->mfn[(e >> PTE_MFN_SHIFT) & PTE_MFN_MASK] << PTE_MFN_SHIFT;
-        to[i] = e;
-    }
-    return rc;
-}
-
-/* The next @n pages of the stream into the frames of @pfn; runs of plain pages without a copy of our own. */
-static int write_pages(struct restorer *r, const uint64_t *pfn, const unsigned *kind, unsigned n)
-{
-    xen_pfn_t frame[BATCH_PAGES] = {0};
-    uint64_t table[512];
-    uint8_t *w;
-    int rc = 0;
-
-    for (unsigned i = 0; i < n; i++)
-        frame[i] = r->mfn[pfn[i]];
-    w = xenforeignmemory_map(r->v->fmem, r->domid, PROT_READ | PROT_WRITE, n, frame, NULL);
-    if (!w)
-        return vane_fail(r->v, -errno, "is Dom0 short of memory?", "cannot map the guest's pages: %s",
-                         strerror(errno));
-    for (unsigned i = 0, run; i < n && rc == 0; i += run) {
-        uint8_t *to = w + (size_t)i * 4096;
-
-        for (run = 0; i + run < n && !kind_level(kind[i + run]); run++)
-            ;
-        if (run) {
-            rc = in_pages(r->in, to, run);
-        } else {
-            run = 1;
-            rc = in_pages(r->in, table, 1);
-            if (rc == 0)
-                rc = write_table(r, (uint64_t *)(void *)to, table);
-        }
-    }
-    xenforeignmemory_unmap(r->v->fmem, w, n);
-    return rc;
-}
-
-/* Every page that the batch names gets a frame, in few calls. */
-static int populate_batch(struct restorer *r, const struct page_batch *b)
-{
-    uint64_t pfn[BATCH_PAGES];
-    unsigned n = 0;
-    int rc = 0;
-
-    for (uint32_t i = 0; i < b->count && rc == 0; i++) {
-        unsigned k = (unsigned)(b->word[i] >> PFN_TYPE_SHIFT);
-
-        if (k != KIND_NONE && k != KIND_BROKEN)
-            pfn[n++] = b->word[i] & PFN_MASK;
-        if (n == BATCH_PAGES || i + 1 == b->count) {
-            rc = populate(r, pfn, n);
-            n = 0;
-        }
-    }
-    return rc;
-}
-
-static int take_pages(struct restorer *r, const struct record *rec)
-{
-    struct page_batch b;
-    uint64_t pfn[BATCH_PAGES];
-    unsigned kind[BATCH_PAGES], n = 0;
-    int rc = record_pages(r->in, rec, r->max_pfn, &b);
-
-    if (rc == 0)
-        rc = populate_batch(r, &b);
-    for (uint32_t i = 0; rc == 0 && i < b.count; i++) {
-        uint64_t p = b.word[i] & PFN_MASK;
-        unsigned k = (unsigned)(b.word[i] >> PFN_TYPE_SHIFT);
-
-        r->kind[p] = (uint8_t)k;
-        if (!kind_has_data(k))
-            continue;
-        pfn[n] = p;
-        kind[n++] = k;
-        if (n == BATCH_PAGES) {
-            rc = write_pages(r, pfn, kind, n);
-            n = 0;
-        }
-    }
-    return rc == 0 && n ? write_pages(r, pfn, kind, n) : rc;
-}
-
-/* Frames that were another guest's hold what that left in them, and an earlier round may have been here. */
-static int clear_pages(struct restorer *r, const xen_pfn_t *frame, unsigned n)
-{
-    uint8_t *w = xenforeignmemory_map(r->v->fmem, r->domid, PROT_READ | PROT_WRITE, n, frame, NULL);
-
-    if (!w)
-        return vane_fail(r->v, -errno, "is Dom0 short of memory?", "cannot map the guest's pages: %s",
-                         strerror(errno));
-    for (unsigned i = 0; i < n; i++) {
-        if (!page_is_zero(w + (size_t)i * 4096))
-            memset(w + (size_t)i * 4096, 0, 4096);
-    }
-    xenforeignmemory_unmap(r->v->fmem, w, n);
-    return 0;
-}
-
-static int take_zeros(struct restorer *r, const struct record *rec)
-{
-    struct page_batch b;
-    xen_pfn_t frame[BATCH_PAGES];
-    unsigned n = 0;
-    int rc = record_pages(r->in, rec, r->max_pfn, &b);
-
-    if (rc == 0)
-        rc = populate_batch(r, &b);
-    for (uint32_t i = 0; rc == 0 && i < b.count; i++) {
-        uint64_t pfn = b.word[i] & PFN_MASK;
-
-        r->kind[pfn] = KIND_DATA;
-        frame[n++] = r->mfn[pfn];
-        if (n == BATCH_PAGES || i + 1 == b.count) {
-            rc = clear_pages(r, frame, n);
-            n = 0;
-        }
-    }
-    return rc;
-}
-
 static int take_p2m_frames(struct restorer *r, const struct record *rec)
 {
     struct rec_p2m_frames h;
@@ -215,8 +40,9 @@ static int take_p2m_frames(struct restorer *r, const struct record *rec)
     r->p2m_frames = r->max_pfn / 512 + 1;
     r->mfn = malloc((r->max_pfn + 1) * sizeof(*r->mfn));
     r->kind = calloc(r->max_pfn + 1, 1);
+    r->written = calloc(r->max_pfn + 1, 1);
     r->p2m_pfn = calloc(r->p2m_frames, 8);
-    if (!r->mfn || !r->kind || !r->p2m_pfn)
+    if (!r->mfn || !r->kind || !r->written || !r->p2m_pfn)
         return vane_fail(r->v, -ENOMEM, NULL, "out of memory");
     memset(r->mfn, 0xff, (r->max_pfn + 1) * sizeof(*r->mfn));
     memset(r->kind, KIND_NONE, r->max_pfn + 1);
@@ -276,7 +102,7 @@ static int take_record(struct restorer *r, const struct record *rec)
     case REC_PAGE_DATA: case REC_VANE_ZERO:
         if (!r->mfn)
             return bad(r, "pages before the memory map");
-        return rec->type == REC_PAGE_DATA ? take_pages(r, rec) : take_zeros(r, rec);
+        return rec->type == REC_PAGE_DATA ? restore_take_pages(r, rec) : restore_take_zeros(r, rec);
     case REC_TSC_INFO:
         memcpy(&r->tsc, rec->body, sizeof(r->tsc));
         r->have_tsc = true;
@@ -317,11 +143,14 @@ static int read_image(struct restorer *r)
 static int fill(struct vane *v, struct vane_fill *f, void *opaque)
 {
     struct restorer *r = opaque;
+    xen_extraversion_t version = { 0 };
     int rc;
 
     r->domid = f->domid;
     if (!vane_fmem(v))
         return vane_last_error(v)->code;
+    r->cleared_for_us = xc_version(v->xc, XENVER_extraversion, &version) >= 0 &&
+                        strstr(version, "paravane") != NULL;
     rc = read_image(r);
     return rc < 0 ? rc : restore_finish(r, f);
 }
@@ -355,6 +184,7 @@ static void release(struct restorer *r)
     free(r->msr_policy.body);
     free(r->mfn);
     free(r->kind);
+    free(r->written);
     free(r->p2m_pfn);
     free(r);
 }

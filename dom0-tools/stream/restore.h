@@ -20,6 +20,8 @@ struct restorer {
     uint64_t max_pfn;               /* inclusive */
     xen_pfn_t *mfn;                 /* by pfn; ~0: not populated */
     uint8_t *kind;                  /* by pfn */
+    uint8_t *written;               /* by pfn: not 0 once bytes of the stream are in it */
+    bool cleared_for_us;            /* the hypervisor hands out frames of zeros (Xen leaves that to guests) */
     uint64_t *p2m_pfn;              /* the frames of the guest's P2M */
     uint64_t p2m_frames;
     struct record cpuid, msr_policy;
@@ -31,6 +33,9 @@ struct restorer {
 
 /* restore.c */
 uint64_t restore_mfn(const struct restorer *r, uint64_t pfn);
+/* restore_pages.c: a record of pages. */
+int restore_take_pages(struct restorer *r, const struct record *rec) MUST_CHECK;
+int restore_take_zeros(struct restorer *r, const struct record *rec) MUST_CHECK;
 /* restore_state.c: after the last record. Fills @f. */
 int restore_policy(struct restorer *r) MUST_CHECK;
 int restore_finish(struct restorer *r, struct vane_fill *f) MUST_CHECK;

@@ -72,6 +72,7 @@ struct stream_in {
     int fd;
     uint64_t stall_ms;
     const atomic_bool *cancel;
+    bool sparse;                        /* a file with holes */
     uint8_t head[64];                   /* bytes read before; handed out first */
     size_t head_len, head_at;
     /* private */
@@ -91,6 +92,9 @@ void stream_in_head(struct stream_in *in, const void *p, size_t n);
 void stream_in_close(struct stream_in *in);
 
 int in_bytes(struct stream_in *in, void *p, size_t n) MUST_CHECK;
+/* Refuse the stream: -EINVAL, saying where and why. */
+int in_bad(struct stream_in *in, const char *what);
+void in_drop_sum(struct stream_in *in);
 int stream_read_fd(void *opaque, void *p, size_t n);       /* opaque: int * */
 
 /* The file's head: its configuration (JSON, malloc'ed, terminated). */
@@ -122,5 +126,11 @@ int record_pages(struct stream_in *in, const struct record *r, uint64_t max_pfn,
     MUST_CHECK;
 /* The next @n pages of the batch. */
 int in_pages(struct stream_in *in, void *p, unsigned n) MUST_CHECK;
+/*
+ * How many of the next @n pages are alike: all zeros, because the file has a hole there (*@zero), or perhaps not.
+ * At least 1. Zeros may be passed over with in_skip_pages() instead of being read.
+ */
+unsigned in_run(struct stream_in *in, unsigned n, bool *zero);
+int in_skip_pages(struct stream_in *in, unsigned n) MUST_CHECK;
 
 #endif

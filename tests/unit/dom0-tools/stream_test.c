@@ -229,6 +229,32 @@ static void test_holes(void)
     CU_ASSERT_EQUAL(pread(fd, back, sizeof(back), 528), (ssize_t)sizeof(back));
     CU_ASSERT_EQUAL(memcmp(back, pages, sizeof(back)), 0);
     out_close(&o);
+
+    /* Holes are passed over when the pages are read; the rest is there. */
+    struct stream_in in;
+    struct record r;
+    struct page_batch b;
+    unsigned zeros = 0;
+    int rc;
+
+    CU_ASSERT_EQUAL(lseek(fd, 0, SEEK_SET), 0);
+    stream_in_fd(&in, v, fd);
+    CU_ASSERT_EQUAL_FATAL(in_record(&in, &r), 0);
+    CU_ASSERT_EQUAL_FATAL(record_pages(&in, &r, 100, &b), 0);
+    memset(back, 0, sizeof(back));
+    for (unsigned i = 0, run; i < 64; i += run) {
+        bool zero;
+
+        run = in_run(&in, 64 - i, &zero);
+        CU_ASSERT_FATAL(run >= 1 && run <= 64 - i);
+        zeros += zero ? run : 0;
+        rc = zero ? in_skip_pages(&in, run) : in_pages(&in, back + (size_t)i * 4096, run);
+        CU_ASSERT_EQUAL_FATAL(rc, 0);
+    }
+    CU_ASSERT(zeros > 40);
+    CU_ASSERT_EQUAL(memcmp(back, pages, sizeof(back)), 0);
+    CU_ASSERT(in_bytes(&in, back, 3) == 0 && memcmp(back, "end", 3) == 0);
+    stream_in_close(&in);
     close(fd);
 }
 

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * restore_pages.c - make a domain from a stream: its memory
+ *
+ * Frames are given out as the stream names pages. Plain pages go from the descriptor into the guest's
+ * frames; zeros that are known to be zeros are not even mapped where the hypervisor cleared the frame.
+ *
+ *   I1  every pfn used here came through record_pages() or was compared with max_pfn.
+ *   I2  a page table is written only after every frame it names is populated, as machine frames.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "restore.h"
+
+#define NO_FRAME (~0ull)
+
+static int bad(struct restorer *r, const char *what)
+{
+    return vane_fail(r->v, -EINVAL, "the file is damaged, or made by another program",
+                     "the domain's image is not valid: %s", what);
+}
+
+/* Give every pfn of the list a frame that has none; the list may name one twice. */
+static int populate(struct restorer *r, const uint64_t *pfn, unsigned n)
+{
+    xen_pfn_t list[BATCH_PAGES], want[BATCH_PAGES];
+
+    while (n) {
+        unsigned k = 0, used = 0;
+
+        for (; used < n && k < BATCH_PAGES; used++) {
+            if (r->mfn[pfn[used]] != NO_FRAME)
+                continue;
+            r->mfn[pfn[used]] = 0;              /* marks it: a second mention is passed over */
+            want[k] = list[k] = pfn[used];
+            k++;
+        }
+        if (k && xc_domain_populate_physmap_exact(r->v->xc, r->domid, k, 0, 0, list) < 0)
+            return vane_fail(r->v, -ENOMEM, "`vane info` shows free_memory",
+                             "not enough free memory on this host for the domain");
+        for (unsigned i = 0; i < k; i++)
+            r->mfn[want[i]] = list[i];
+        pfn += used;
+        n -= used;
+    }
+    return 0;
+}
+
+/* The pfns that a table names, populated. */
+static int populate_entries(struct restorer *r, const uint64_t *table)
+{
+    uint64_t pfn[512];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < 512; i++) {
+        uint64_t p = (table[i] >> PTE_MFN_SHIFT) & PTE_MFN_MASK;
+
+        if (!(table[i] & PTE_PRESENT))
+            continue;
+        if (p > r->max_pfn)
+            return bad(r, "a page table names a page that there is not");
+        if (r->mfn[p] == NO_FRAME)
+            pfn[n++] = p;
+    }
+    return populate(r, pfn, n);
+}
+
+static int write_table(struct restorer *r, uint64_t *to, const uint64_t *from)
+{
+    int rc = populate_entries(r, from);                                             /* I2 */
+
+    for (unsigned i = 0; i < 512 && rc == 0; i++) {
+        uint64_t e = from[i];
+
+        if (e & PTE_PRESENT)
+            e = (e & ~(PTE_MFN_MASK << PTE_MFN_SHIFT)) |
+                r->mfn[(e >> PTE_MFN_SHIFT) & PTE_MFN_MASK] << PTE_MFN_SHIFT;
+        to[i] = e;
+    }
+    return rc;
+}
+
+static uint8_t *map_pages(struct restorer *r, const uint64_t *pfn, unsigned n)
+{
+    xen_pfn_t frame[BATCH_PAGES] = {0};
+    uint8_t *w;
+
+    for (unsigned i = 0; i < n; i++)
+        frame[i] = r->mfn[pfn[i]];
+    w = xenforeignmemory_map(r->v->fmem, r->domid, PROT_READ | PROT_WRITE, n, frame, NULL);
+    if (!w)
+        vane_fail(r->v, -errno, "is Dom0 short of memory?", "cannot map the guest's pages: %s",
+                  strerror(errno));
+    return w;
+}
+
+/* Frames that were another guest's hold what that left in them, and an earlier round may have been here. */
+static int clear_pages(struct restorer *r, const uint64_t *pfn, unsigned n)
+{
+    bool fresh = r->cleared_for_us;
+    uint8_t *w;
+
+    for (unsigned i = 0; i < n; i++)
+        fresh = fresh && !r->written[pfn[i]];
+    if (fresh)
+        return 0;
+    w = map_pages(r, pfn, n);
+    if (!w)
+        return vane_last_error(r->v)->code;
+    for (unsigned i = 0; i < n; i++) {
+        if (!page_is_zero(w + (size_t)i * 4096))
+            memset(w + (size_t)i * 4096, 0, 4096);
+    }
+    xenforeignmemory_unmap(r->v->fmem, w, n);
+    return 0;
+}
+
+/* The next @n pages of the stream into the frames of @pfn; plain pages without a copy of our own. */
+static int read_pages(struct restorer *r, const uint64_t *pfn, const unsigned *kind, unsigned n)
+{
+    uint64_t table[512];
+    uint8_t *w = map_pages(r, pfn, n);
+    int rc = w ? 0 : vane_last_error(r->v)->code;
+
+    for (unsigned i = 0, run; i < n && rc == 0; i += run) {
+        uint8_t *to = w + (size_t)i * 4096;
+
+        for (run = 0; i + run < n && !kind_level(kind[i + run]); run++)
+            ;
+        if (run) {
+            rc = in_pages(r->in, to, run);
+        } else {
+            run = 1;
+            rc = in_pages(r->in, table, 1);
+            if (rc == 0)
+                rc = write_table(r, (uint64_t *)(void *)to, table);
+        }
+    }
+    if (w)
+        xenforeignmemory_unmap(r->v->fmem, w, n);
+    for (unsigned i = 0; i < n; i++)
+        r->written[pfn[i]] = 1;
+    return rc;
+}
+
+/* A table of zeros is as good as its bytes, so holes of the file need no look at the kind. */
+static int write_pages(struct restorer *r, const uint64_t *pfn, const unsigned *kind, unsigned n)
+{
+    int rc = 0;
+
+    for (unsigned i = 0, run; i < n && rc == 0; i += run) {
+        bool zero;
+
+        run = in_run(r->in, n - i, &zero);
+        if (zero) {
+            rc = in_skip_pages(r->in, run);
+            if (rc == 0)
+                rc = clear_pages(r, pfn + i, run);
+        } else {
+            rc = read_pages(r, pfn + i, kind + i, run);
+        }
+    }
+    return rc;
+}
+
+/* Every page that the batch names gets a frame, in few calls. */
+static int populate_batch(struct restorer *r, const struct page_batch *b)
+{
+    uint64_t pfn[BATCH_PAGES];
+    unsigned n = 0;
+    int rc = 0;
+
+    for (uint32_t i = 0; i < b->count && rc == 0; i++) {
+        unsigned k = (unsigned)(b->word[i] >> PFN_TYPE_SHIFT);
+
+        if (k != KIND_NONE && k != KIND_BROKEN)
+            pfn[n++] = b->word[i] & PFN_MASK;
+        if (n == BATCH_PAGES || i + 1 == b->count) {
+            rc = populate(r, pfn, n);
+            n = 0;
+        }
+    }
+    return rc;
+}
+
+int restore_take_pages(struct restorer *r, const struct record *rec)
+{
+    struct page_batch b;
+    uint64_t pfn[BATCH_PAGES];
+    unsigned kind[BATCH_PAGES], n = 0;
+    int rc = record_pages(r->in, rec, r->max_pfn, &b);
+
+    if (rc == 0)
+        rc = populate_batch(r, &b);
+    for (uint32_t i = 0; rc == 0 && i < b.count; i++) {
+        uint64_t p = b.word[i] & PFN_MASK;
+        unsigned k = (unsigned)(b.word[i] >> PFN_TYPE_SHIFT);
+
+        r->kind[p] = (uint8_t)k;
+        if (!kind_has_data(k))
+            continue;
+        pfn[n] = p;
+        kind[n++] = k;
+        if (n == BATCH_PAGES) {
+            rc = write_pages(r, pfn, kind, n);
+            n = 0;
+        }
+    }
+    return rc == 0 && n ? write_pages(r, pfn, kind, n) : rc;
+}
+
+int restore_take_zeros(struct restorer *r, const struct record *rec)
+{
+    struct page_batch b;
+    uint64_t pfn[BATCH_PAGES];
+    unsigned n = 0;
+    int rc = record_pages(r->in, rec, r->max_pfn, &b);
+
+    if (rc == 0)
+        rc = populate_batch(r, &b);
+    for (uint32_t i = 0; rc == 0 && i < b.count; i++) {
+        pfn[n] = b.word[i] & PFN_MASK;
+        r->kind[pfn[n++]] = KIND_DATA;
+        if (n == BATCH_PAGES || i + 1 == b.count) {
+            rc = clear_pages(r, pfn, n);
+            n = 0;
+        }
+    }
+    return rc;
+}
