@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Dirty logging under a real kernel: a guest that keeps changing and checking its memory is migrated, live, to its own host."""
+"""Dirty logging under a real kernel: a guest that keeps changing and checking its memory is migrated, or saved, live."""
 import os
 import sys
 
-from scenario import healthy, slow
+from scenario import healthy, only_on, slow
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from test_guests import gone, guest_does, guest_says, write_config   # noqa: E402
+from test_vane import vane_does, vane_says                              # noqa: E402
 
 # Memory written, read back and compared, by several processes that fork; a lost page shows as BAD, a lost guest as silence.
 LOAD = ("echo $((1+1)) >/tmp/n; (while :; do head -c 2000000 /dev/urandom >/tmp/r; sha256sum </tmp/r >/tmp/s; "
@@ -47,3 +48,38 @@ def test_live_migration_to_self(rig):
 @slow
 def test_live_migration_to_self_smp(rig):
     migrate_here(rig, vcpus=2, smp=2, rounds=2)
+
+
+def churns(dom0):
+    text = dom0.check("grep -ao '^churn round [0-9]*' /var/log/vane/c.console | tail -n 1").split()
+    return int(text[2]) if text else 0
+
+
+def churn_and_save(rig, vcpus, smp, saves):
+    """Fork, copy on write, page tables made and freed, protections changed, memory ballooned out and in: what a live image
+    has of it is what the guest goes on with, and a page that was not logged is one that it finds wrong."""
+    dom0 = rig.boot_with_guests(mem="2G", smp=smp, hv_args="dom0_mem=1G")
+    dom0.check("vane create --wait " + write_config(dom0, "c", memory=128, vcpus=vcpus), 180)
+    vane_says(dom0, "c", "guest ready")
+    vane_does(dom0, "c", f"churn mib=4 workers={vcpus + 1} &")
+    vane_says(dom0, "c", "^churn round")
+    for turn in range(saves):
+        target = 104 if turn % 2 == 0 else 128
+        form = ("", "--compress=zero", "--compress --checksum")[turn % 3]
+        dom0.check(f"(usleep 300000; vane mem-set c {target}) & vane save --live {form} c /tmp/c.save && wait && "
+                   "vane restore /tmp/c.save && rm /tmp/c.save", 300)
+        vane_says(dom0, "c", f"^churn round {churns(dom0) // 4 * 4 + 8}", 120)
+    assert dom0.check("grep -ac '^BAD' /var/log/vane/c.console || true").strip() == "0", "the guest's memory was damaged"
+    dom0.check("vane destroy c", 60)
+    healthy(dom0)
+
+
+@only_on("paravane")
+def test_churn_under_logging(rig):
+    churn_and_save(rig, vcpus=1, smp=1, saves=2)
+
+
+@slow
+@only_on("paravane")
+def test_churn_under_logging_smp(rig):
+    churn_and_save(rig, vcpus=4, smp=2, saves=9)
