@@ -257,13 +257,16 @@ static int copy_chunk(struct dirty_log *log, gva_t bitmap, uint64_t first, uint6
         uint64_t mask = left - i * 64 < 64 ? (1UL << (left - i * 64)) - 1 : ~0UL;
 
         chunk[i] = READ_ONCE(log->bits[first + i]) & mask;
-        dirty += (uint32_t)__builtin_popcountl(chunk[i]);
+        if (chunk[i])                           /* most of a large guest is not written in a round */
+            dirty += (uint32_t)__builtin_popcountl(chunk[i]);
     }
     if (bitmap.n && guest_copy_out(gva(bitmap.n + first * 8), chunk, MIN((left + 7) / 8, CHUNK_WORDS * 8)))
         return -EFAULT;
     /* Only what was handed out is forgotten; a bit set meanwhile (by Dom0) stays for the next round. */
-    for (uint64_t i = 0; clean && i < words && first + i < log->pfns / 64; i++)
-        __atomic_fetch_and(&log->bits[first + i], ~chunk[i], __ATOMIC_SEQ_CST);
+    for (uint64_t i = 0; clean && dirty && i < words && first + i < log->pfns / 64; i++) {
+        if (chunk[i])
+            __atomic_fetch_and(&log->bits[first + i], ~chunk[i], __ATOMIC_SEQ_CST);
+    }
     log->dirty += dirty;
     return 0;
 }
