@@ -393,6 +393,8 @@ int migrate_target(struct vane *v, int from, int to, bool paused)
         stream_in_head(in, head, sizeof(head));
         in->stall_ms = FIRST_MS;
         rc = stream_read_config(in, &cfg);
+        if (rc == 0 && !cfg->name)
+            rc = vane_fail(v, -EINVAL, NULL, "the guest that is sent has no name");
         if (rc == 0 && in->offer_len && record_parse(&offer, (const char *)in->offer, in->offer_len) == 0)
             rc = new_guest(&t, in, cfg, &offer, paused);
         else if (rc == 0)

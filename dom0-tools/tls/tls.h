@@ -12,6 +12,7 @@
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #define TLS_DIR "/etc/vane/tls"
 #define TLS_HANDSHAKE_MS 10000
@@ -23,8 +24,8 @@ SSL_CTX *tls_context(const char *dir, bool server);
 SSL *tls_handshake(SSL_CTX *ctx, int fd, const char *host);
 /* The common name of the other side. */
 void tls_peer_name(SSL *ssl, char *out, size_t size);
-/* Whether the file (one name a line) has the other side; a file that is absent allows all of the CA. */
-bool tls_allowed(const char *file, SSL *ssl);
+/* Whether one of the lines of @list is a name of the other side. */
+bool tls_allowed(FILE *list, SSL *ssl);
 
 /* @in to the connection, the connection to @out, until both have ended. 0, or 1 when it was cut. */
 int tls_relay(SSL *ssl, int in, int out);

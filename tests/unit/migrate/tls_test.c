@@ -185,7 +185,6 @@ static void test_who_gets_through(void)
 
 static void test_names_allowed(void)
 {
-    char file[100];
     int s[2];
     pid_t pid;
     SSL_CTX *ctx;
@@ -203,16 +202,15 @@ static void test_names_allowed(void)
     ctx = context("server", true);
     ssl = tls_handshake(ctx, s[1], NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(ssl);
-    snprintf(file, sizeof(file), "%s/allow", dir);
-    CU_ASSERT_TRUE(tls_allowed(file, ssl));         /* no file: all of the CA */
-    f = fopen(file, "w");
-    fputs("# hosts\nz.example\n", f);
-    fclose(f);
-    CU_ASSERT_FALSE(tls_allowed(file, ssl));
-    f = fopen(file, "a");
+    f = tmpfile();
+    CU_ASSERT_FALSE(tls_allowed(f, ssl));
+    fputs("# hosts\nz.example\nexample\n", f);
+    rewind(f);
+    CU_ASSERT_FALSE(tls_allowed(f, ssl));
     fputs("a.example\n", f);
+    rewind(f);
+    CU_ASSERT_TRUE(tls_allowed(f, ssl));
     fclose(f);
-    CU_ASSERT_TRUE(tls_allowed(file, ssl));
     SSL_free(ssl);
     SSL_CTX_free(ctx);
     close(s[0]);
