@@ -18,8 +18,9 @@ import qemu
 from hosts import FAULT
 from witness import disk_order, gaps, heart_rules, one_runner, states
 
-RECEIVER = "$(pgrep -f 'vane migrate-receive')"
-SENDER = "$(pgrep -f 'vane migrate .*rexec')"
+# Each side writes its stages, with its process, to a file: docs/migration.md.
+PID_IN = "$(sed -n 's/.*\"pid\":\\([0-9]*\\).*/\\1/p' /run/vane/migrating/*.%s | tail -n 1)"
+RECEIVER, SENDER = PID_IN % "target", PID_IN % "source"
 PATIENCE_SECONDS = int(5 * qemu.SCALE)
 PATIENCE = f"--stall-timeout {PATIENCE_SECONDS}"
 SECOND = "vane migrate -s rexec guest 10.1.0.9"      # of a guest that is being moved
