@@ -73,7 +73,7 @@ void window_load_gdt(struct vcpu *v)
         loaded_gdt[cpu][i] = want;
         map_page(cpu, i, mfn_eq(want, MFN_INVALID) ? zero_pte() : rw_pte(want));
     }
-    window_load_ldt(v->cpu.ldt_entries);
+    window_load_ldt(v);
 }
 
 void window_set_ldt_page(unsigned idx, mfn_t m)
@@ -88,9 +88,12 @@ mfn_t window_ldt_page(unsigned idx)
     return pte & PTE_P ? pte_mfn(pte) : MFN_INVALID;
 }
 
-void window_load_ldt(unsigned entries)
+void window_load_ldt(const struct vcpu *v)
 {
+    const unsigned entries = v->cpu.ldt_entries;
     const unsigned cpu = this_cpu();
+    if (v != current_vcpu())
+        return;
     if (!entries) {
         asm volatile("lldt %w0" : : "r"(0));
         return;

@@ -14,7 +14,7 @@ void window_load_gdt(struct vcpu *v);
 /* Set or clear LDT page @idx of the window (MFN_INVALID clears); flushes its translation. */
 void window_set_ldt_page(unsigned idx, mfn_t m);
 mfn_t window_ldt_page(unsigned idx);
-/* LLDT with @entries (0: null). */
-void window_load_ldt(unsigned entries);
+/* LLDT with @v's entries (0: null) if @v is current; others get theirs when they are switched in. */
+void window_load_ldt(const struct vcpu *v);
 
 #endif

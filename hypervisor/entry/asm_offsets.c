@@ -5,6 +5,9 @@
 
 #define DEFINE(sym, val) asm volatile("\n->" #sym " %0" : : "i"(val))
 
+/* iret_fast looks at both in one word. */
+_Static_assert(offsetof(struct guest_cpu, nmi_masked) == offsetof(struct guest_cpu, nmi_pending) + 1, "adjacent");
+
 void asm_offsets(void);
 void asm_offsets(void)
 {

@@ -179,7 +179,7 @@ iret_fast:
         je iret_slow
         cmpb $0, VCPU_exit_work(%rcx)
         jne iret_slow
-        cmpb $0, VCPU_nmi_pending(%rcx)
+        cmpw $0, VCPU_nmi_pending(%rcx)         /* pending, or masked: this iret ends that */
         jne iret_slow
         ASM_STAC
 1:      mov 40(%r11), %eax                      /* cs */

@@ -149,7 +149,7 @@ int vcpu_set_ldt(struct vcpu *v, uint64_t base, unsigned entries)
     vcpu_drop_ldt(v);
     v->cpu.ldt_base = entries ? base : 0;
     v->cpu.ldt_entries = entries;
-    window_load_ldt(entries);
+    window_load_ldt(v);
     return 0;
 }
 

@@ -32,7 +32,7 @@ static mfn_t ldt_window[MAX_CPUS][16] = { [0 ... MAX_CPUS - 1] = { [0 ... 15] = 
 void window_load_gdt(struct vcpu *v) { (void)v; }
 void window_set_ldt_page(unsigned idx, mfn_t m) { ldt_window[fake_cpu][idx] = m; }
 mfn_t window_ldt_page(unsigned idx) { return ldt_window[fake_cpu][idx]; }
-void window_load_ldt(unsigned entries) { (void)entries; }
+void window_load_ldt(const struct vcpu *v) { (void)v; }
 
 /* One chunk of M2P at a frame the test chooses. */
 mfn_t fake_m2p_mfn = { ~0UL };
