@@ -12,6 +12,116 @@
 
 #include "event/event.h"
 
+union op_arg {
+    uint32_t port;                      /* close, send, unmask */
+    domid_t dom;                        /* first field of what acts on a domain */
+    struct evtchn_alloc_unbound alloc;
+    struct evtchn_bind_interdomain interdomain;
+    struct evtchn_bind_virq virq;
+    struct evtchn_bind_pirq pirq;
+    struct evtchn_bind_ipi ipi;
+    struct evtchn_bind_vcpu vcpu;
+    struct evtchn_status status;
+    struct evtchn_reset reset;
+};
+_Static_assert(offsetof(struct evtchn_alloc_unbound, dom) == 0 && offsetof(struct evtchn_status, dom) == 0 &&
+               offsetof(struct evtchn_reset, dom) == 0, "ABI");
+
+/* @d: the caller's own domain, or the one the operation names. @a: our copy. */
+typedef long op_fn(struct vcpu *v, struct domain *d, union op_arg *a);
+
+static long op_send(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    (void)v;
+    return evtchn_send(d, a->port);
+}
+
+static long op_unmask(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    (void)v;
+    return evtchn_unmask(d, a->port);
+}
+
+static long op_close(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    (void)v;
+    return evtchn_close(d, a->port);
+}
+
+static long op_alloc_unbound(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    const domid_t remote = a->alloc.remote_dom;
+
+    return evtchn_alloc_unbound(d, remote == DOMID_SELF ? v->domain->id : remote, &a->alloc.port);
+}
+
+static long op_bind_interdomain(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    struct domain *rd = domain_lookup_self(v, a->interdomain.remote_dom);
+
+    if (!rd)
+        return -ESRCH;
+    const long rc = evtchn_bind_interdomain(d, rd, a->interdomain.remote_port, &a->interdomain.local_port);
+    domain_put(rd);
+    return rc;
+}
+
+static long op_bind_virq(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    (void)v;
+    return evtchn_bind_virq(d, a->virq.virq, a->virq.vcpu, &a->virq.port);
+}
+
+static long op_bind_pirq(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    (void)v;
+    return evtchn_bind_pirq(d, a->pirq.pirq, a->pirq.flags, &a->pirq.port);
+}
+
+static long op_bind_ipi(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    (void)v;
+    return evtchn_bind_ipi(d, a->ipi.vcpu, &a->ipi.port);
+}
+
+static long op_bind_vcpu(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    (void)v;
+    return evtchn_bind_vcpu(d, a->vcpu.port, a->vcpu.vcpu);
+}
+
+static long op_status(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    (void)v;
+    return evtchn_status(d, &a->status);
+}
+
+static long op_reset(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    (void)v, (void)a;
+    return evtchn_reset(d);
+}
+
+enum { ANSWERS = 1, NAMES_DOMAIN = 2 };
+
+#define PORT sizeof(uint32_t)
+static const struct {
+    op_fn *fn;
+    uint8_t size, flags;
+} ops[] = {
+    [EVTCHNOP_send] = { op_send, PORT, 0 },
+    [EVTCHNOP_unmask] = { op_unmask, PORT, 0 },
+    [EVTCHNOP_close] = { op_close, PORT, 0 },
+    [EVTCHNOP_alloc_unbound] = { op_alloc_unbound, sizeof(struct evtchn_alloc_unbound), ANSWERS | NAMES_DOMAIN },
+    [EVTCHNOP_bind_interdomain] = { op_bind_interdomain, sizeof(struct evtchn_bind_interdomain), ANSWERS },
+    [EVTCHNOP_bind_virq] = { op_bind_virq, sizeof(struct evtchn_bind_virq), ANSWERS },
+    [EVTCHNOP_bind_pirq] = { op_bind_pirq, sizeof(struct evtchn_bind_pirq), ANSWERS },
+    [EVTCHNOP_bind_ipi] = { op_bind_ipi, sizeof(struct evtchn_bind_ipi), ANSWERS },
+    [EVTCHNOP_bind_vcpu] = { op_bind_vcpu, sizeof(struct evtchn_bind_vcpu), 0 },
+    [EVTCHNOP_status] = { op_status, sizeof(struct evtchn_status), ANSWERS | NAMES_DOMAIN },
+    [EVTCHNOP_reset] = { op_reset, sizeof(struct evtchn_reset), NAMES_DOMAIN },
+};
+
 /* The domain named in @id with a reference, or NULL and *rc: -ESRCH, or -EPERM for a foreign one. */
 static struct domain *target_domain(struct vcpu *v, domid_t id, long *rc)
 {
@@ -26,150 +136,25 @@ static struct domain *target_domain(struct vcpu *v, domid_t id, long *rc)
     return d;
 }
 
-static long op_alloc_unbound(struct vcpu *v, gva_t arg)
-{
-    struct evtchn_alloc_unbound op;
-    struct domain *d;
-    long rc;
-
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    d = target_domain(v, op.dom, &rc);
-    if (!d)
-        return rc;
-    rc = evtchn_alloc_unbound(d, op.remote_dom == DOMID_SELF ? v->domain->id : op.remote_dom, &op.port);
-    domain_put(d);
-    return rc ? rc : guest_copy_out(arg, &op, sizeof(op));
-}
-
-static long op_bind_interdomain(struct vcpu *v, gva_t arg)
-{
-    struct evtchn_bind_interdomain op;
-    struct domain *rd;
-    long rc;
-
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    rd = domain_lookup_self(v, op.remote_dom);
-    if (!rd)
-        return -ESRCH;
-    rc = evtchn_bind_interdomain(v->domain, rd, op.remote_port, &op.local_port);
-    domain_put(rd);
-    return rc ? rc : guest_copy_out(arg, &op, sizeof(op));
-}
-
-static long op_bind_virq(struct vcpu *v, gva_t arg)
-{
-    struct evtchn_bind_virq op;
-    long rc;
-
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    rc = evtchn_bind_virq(v->domain, op.virq, op.vcpu, &op.port);
-    return rc ? rc : guest_copy_out(arg, &op, sizeof(op));
-}
-
-static long op_bind_pirq(struct vcpu *v, gva_t arg)
-{
-    struct evtchn_bind_pirq op;
-    long rc;
-
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    rc = evtchn_bind_pirq(v->domain, op.pirq, op.flags, &op.port);
-    return rc ? rc : guest_copy_out(arg, &op, sizeof(op));
-}
-
-static long op_bind_ipi(struct vcpu *v, gva_t arg)
-{
-    struct evtchn_bind_ipi op;
-    long rc;
-
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    rc = evtchn_bind_ipi(v->domain, op.vcpu, &op.port);
-    return rc ? rc : guest_copy_out(arg, &op, sizeof(op));
-}
-
-static long op_bind_vcpu(struct vcpu *v, gva_t arg)
-{
-    struct evtchn_bind_vcpu op;
-
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    return evtchn_bind_vcpu(v->domain, op.port, op.vcpu);
-}
-
-static long op_status(struct vcpu *v, gva_t arg)
-{
-    struct evtchn_status op;
-    struct domain *d;
-    long rc;
-
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    d = target_domain(v, op.dom, &rc);
-    if (!d)
-        return rc;
-    rc = evtchn_status(d, &op);
-    domain_put(d);
-    return rc ? rc : guest_copy_out(arg, &op, sizeof(op));
-}
-
-static long op_reset(struct vcpu *v, gva_t arg)
-{
-    struct evtchn_reset op;
-    struct domain *d;
-    long rc;
-
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    d = target_domain(v, op.dom, &rc);
-    if (!d)
-        return rc;
-    rc = evtchn_reset(d);
-    domain_put(d);
-    return rc;
-}
-
-/* close, send and unmask take a port and nothing else. */
-static long op_on_port(struct vcpu *v, gva_t arg, int (*op)(struct domain *d, uint32_t port))
-{
-    uint32_t port;
-
-    if (guest_copy_in(&port, arg, sizeof(port)))
-        return -EFAULT;
-    return op(v->domain, port);
-}
-
 long do_event_channel_op(struct vcpu *v, struct hcall *h)
 {
+    const uint32_t cmd = (uint32_t)h->arg[0];
     const gva_t arg = gva(h->arg[1]);
+    union op_arg a;
+    long rc;
 
-    switch ((uint32_t)h->arg[0]) {
-    case EVTCHNOP_send:
-        return op_on_port(v, arg, evtchn_send);
-    case EVTCHNOP_unmask:
-        return op_on_port(v, arg, evtchn_unmask);
-    case EVTCHNOP_close:
-        return op_on_port(v, arg, evtchn_close);
-    case EVTCHNOP_bind_interdomain:
-        return op_bind_interdomain(v, arg);
-    case EVTCHNOP_bind_virq:
-        return op_bind_virq(v, arg);
-    case EVTCHNOP_bind_pirq:
-        return op_bind_pirq(v, arg);
-    case EVTCHNOP_status:
-        return op_status(v, arg);
-    case EVTCHNOP_alloc_unbound:
-        return op_alloc_unbound(v, arg);
-    case EVTCHNOP_bind_ipi:
-        return op_bind_ipi(v, arg);
-    case EVTCHNOP_bind_vcpu:
-        return op_bind_vcpu(v, arg);
-    case EVTCHNOP_reset:
-        return op_reset(v, arg);
-    default:
+    if (cmd >= ARRAY_SIZE(ops) || !ops[cmd].fn)
         return -ENOSYS;                                 /* FIFO among them */
+    if (guest_copy_in(&a, arg, ops[cmd].size))
+        return -EFAULT;
+    if (ops[cmd].flags & NAMES_DOMAIN) {
+        struct domain *d = target_domain(v, a.dom, &rc);
+        if (!d)
+            return rc;
+        rc = ops[cmd].fn(v, d, &a);
+        domain_put(d);
+    } else {
+        rc = ops[cmd].fn(v, v->domain, &a);
     }
+    return rc == 0 && (ops[cmd].flags & ANSWERS) ? guest_copy_out(arg, &a, ops[cmd].size) : rc;
 }

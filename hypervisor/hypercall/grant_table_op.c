@@ -26,22 +26,36 @@ static bool due(uint64_t i)
     return i != 0 && i % PREEMPT_EVERY == 0 && hypercall_preempt();
 }
 
-static long op_map(struct vcpu *v, struct hcall *h, gva_t arg, uint64_t count)
-{
-    struct gnttab_map_grant_ref op;
+union element {
+    struct gnttab_map_grant_ref map;
+    struct gnttab_copy copy;
+    struct gnttab_swap_grant_ref swap;
+};
 
-    for (uint64_t i = 0; i < count; i++, arg.n += sizeof(op)) {
+static void do_map(struct vcpu *v, union element *e) { grant_map(v, &e->map); }
+static void do_copy(struct vcpu *v, union element *e) { grant_copy(v, &e->copy); }
+static void do_swap(struct vcpu *v, union element *e) { grant_swap(v->domain, &e->swap); }
+
+/* Element by element: in, done, out with its status. */
+static long op_each(struct vcpu *v, struct hcall *h, size_t size, void (*one)(struct vcpu *v, union element *e))
+{
+    gva_t arg = gva(h->arg[1]);
+    const uint64_t count = h->arg[2];
+    union element e;
+
+    for (uint64_t i = 0; i < count; i++, arg.n += size) {
         if (due(i))
-            return continue_after(h, i, sizeof(op));
-        if (guest_copy_in(&op, arg, sizeof(op)))
+            return continue_after(h, i, size);
+        if (guest_copy_in(&e, arg, size))
             return -EFAULT;
-        grant_map(v, &op);
-        if (guest_copy_out(arg, &op, sizeof(op)))
+        one(v, &e);
+        if (guest_copy_out(arg, &e, size))
             return -EFAULT;
     }
     return 0;
 }
 
+/* In batches, each of which costs one flush. */
 static long op_unmap(struct vcpu *v, struct hcall *h, gva_t arg, uint64_t count)
 {
     struct gnttab_unmap_grant_ref op[GRANT_UNMAP_BATCH];
@@ -57,38 +71,6 @@ static long op_unmap(struct vcpu *v, struct hcall *h, gva_t arg, uint64_t count)
             return -EFAULT;
         i += n;
         arg.n += n * sizeof(op[0]);
-    }
-    return 0;
-}
-
-static long op_copy(struct vcpu *v, struct hcall *h, gva_t arg, uint64_t count)
-{
-    struct gnttab_copy op;
-
-    for (uint64_t i = 0; i < count; i++, arg.n += sizeof(op)) {
-        if (due(i))
-            return continue_after(h, i, sizeof(op));
-        if (guest_copy_in(&op, arg, sizeof(op)))
-            return -EFAULT;
-        grant_copy(v, &op);
-        if (guest_copy_out(arg, &op, sizeof(op)))
-            return -EFAULT;
-    }
-    return 0;
-}
-
-static long op_swap(struct vcpu *v, struct hcall *h, gva_t arg, uint64_t count)
-{
-    struct gnttab_swap_grant_ref op;
-
-    for (uint64_t i = 0; i < count; i++, arg.n += sizeof(op)) {
-        if (due(i))
-            return continue_after(h, i, sizeof(op));
-        if (guest_copy_in(&op, arg, sizeof(op)))
-            return -EFAULT;
-        grant_swap(v->domain, &op);
-        if (guest_copy_out(arg, &op, sizeof(op)))
-            return -EFAULT;
     }
     return 0;
 }
@@ -208,13 +190,13 @@ long do_grant_table_op(struct vcpu *v, struct hcall *h)
         return -EINVAL;
     switch ((uint32_t)h->arg[0]) {
     case GNTTABOP_map_grant_ref:
-        return op_map(v, h, arg, count);
+        return op_each(v, h, sizeof(struct gnttab_map_grant_ref), do_map);
     case GNTTABOP_unmap_grant_ref:
         return op_unmap(v, h, arg, count);
     case GNTTABOP_copy:
-        return op_copy(v, h, arg, count);
+        return op_each(v, h, sizeof(struct gnttab_copy), do_copy);
     case GNTTABOP_swap_grant_ref:
-        return op_swap(v, h, arg, count);
+        return op_each(v, h, sizeof(struct gnttab_swap_grant_ref), do_swap);
     case GNTTABOP_setup_table:
         return op_setup_table(v, arg, count);
     case GNTTABOP_query_size:
