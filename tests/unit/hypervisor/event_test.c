@@ -502,13 +502,14 @@ static void test_storm(void)
 /* Every event sent while the receiver sleeps wakes it: send and block race on two threads, 100k times. */
 static _Atomic bool sender_stop;
 static uint32_t race_port;
+static _Atomic uint64_t sends;
 
 static void *sender(void *arg)
 {
     (void)arg;
     fake_cpu = 1;
     while (!atomic_load(&sender_stop))
-        (void)evtchn_send(&dom[1], race_port);
+        sends += evtchn_send(&dom[1], race_port) == 0;
     return NULL;
 }
 
@@ -530,12 +531,10 @@ static void test_no_lost_wakeup(void)
         __atomic_store_n(&v->info->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
         (void)bitmap_atomic_clear(page[1].evtchn_pending, race_port);
         vcpu_block(v);
-        /* asleep: the next send must unblock it */
-        for (unsigned spin = 0; atomic_load(&v->pause_flags) & VPF_BLOCKED; spin++)
-            if (spin > 200000000) {
-                lost++;
-                break;
-            }
+        /* asleep: the next send that begins from now on must unblock it, however long the sender sleeps itself */
+        const uint64_t before = atomic_load(&sends);
+        while (!lost && (atomic_load(&v->pause_flags) & VPF_BLOCKED))
+            lost += atomic_load(&sends) > before + 2 && (atomic_load(&v->pause_flags) & VPF_BLOCKED);
     }
     atomic_store(&sender_stop, true);
     pthread_join(t, NULL);
