@@ -76,7 +76,6 @@ def refused(dom0, command, cause):
     assert "hint: " in said, f"{command}: no hint: {said}"
 
 
-@slow
 def test_wrong_and_exhausted(rig):
     dom0 = rig.boot_with_guests()
     config = write_config(dom0, "w", memory=96)
