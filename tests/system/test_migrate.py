@@ -31,7 +31,6 @@ def test_there_and_back(rig):
     there_and_back(rig)
 
 
-@slow
 @only_on("paravane")
 def test_faults(rig):
     """One of each kind: before the commit the guest stays, after it the two ends agree by themselves."""
