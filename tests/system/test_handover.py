@@ -47,7 +47,6 @@ def killed(dom0, side, stage):
     one_copy_goes_on(dom0)
 
 
-@slow
 @only_on("paravane")
 def test_stages_deaths_and_cancel(rig):
     dom0 = start(rig)
