@@ -127,13 +127,15 @@ fuzz: $(FUZZ_TARGETS)
 	tests/rig/suite.py --fuzz $(FUZZ_TARGETS) --fuzz-seconds $(FUZZ_SECONDS)
 	$(MAKE) --no-print-directory twin guest-fuzz
 
-# The portable half of the hypervisor under its unit tests, in a build of its own.
+# The portable half of the hypervisor under its unit tests and the hypercall twin, in a build of its own.
 coverage:
 	$(MAKE) --no-print-directory B=$(B)/coverage PKGS=$(PKGS) HV_SAN=--coverage coverage-run
 	@tests/rig/coverage.sh $(B)/coverage | tee $(B)/coverage.txt
 
-coverage-run: $(HV_UNIT)
-	for test in $^; do $$test >/dev/null || echo "coverage: $$test failed"; done
+coverage-run: $(HV_UNIT) $(B)/fuzz/hypercall_twin
+	@find $(B) -name '*.gcda' -delete
+	@for test in $(HV_UNIT); do $$test >/dev/null || echo "coverage: $$test failed"; done
+	@$(B)/fuzz/hypercall_twin calls=1000000 >/dev/null || echo "coverage: hypercall_twin failed"
 
 run: $$(IMAGES) $(if $(filter paravane,$(HV)),$(B)/paravane)
 	@tests/rig/run.py --hv $(HV)
