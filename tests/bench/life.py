@@ -13,7 +13,7 @@ MEMORY_AIM_KIB = 32 << 10       # for vane itself, beside the kernel it loads
 TINY = """name = "%s"
 type = "pv"
 kernel = "/tiny/worker.elf"
-extra = "seconds=100000 rate=0"
+extra = "seconds=100000 rate=0 pages=16 interval=60000"
 memory = 4
 """
 
