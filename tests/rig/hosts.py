@@ -63,7 +63,7 @@ class Host:
                 f"{{ domwatch & rexec --listen 7000 {FAULT} & }} >/dev/${{port##*/}} 2>/tmp/agents.log")
         if self.hosts.disk:
             # -timeout: a host without its disk tells its guests so, it does not hang for ever.
-            m.check(f"modprobe nbd nbds_max=1 && nbd-client -N {self.name} {GATEWAY} {self.hosts.disk.port} /dev/nbd0 "
+            m.check(f"modprobe nbd nbds_max=1 max_part=0 && nbd-client -N {self.name} {GATEWAY} {self.hosts.disk.port} /dev/nbd0 "
                     "-timeout 30 >/dev/null", 60)
 
     def plug(self, up=True):
