@@ -66,7 +66,6 @@ def test_cpuid(rig):
     healthy(dom0)
 
 
-@slow
 def test_qcow2(rig):
     """A qcow2 image through qemu-nbd: data both ways, one writer, nothing left however the command ends."""
     raw, image = rig.file("raw", 16 << 20, seed=3), os.path.join(rig.dir, "image.qcow2")
