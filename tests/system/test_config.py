@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 from guests import free_memory, nothing_left, vane_does, vane_says, write_config
-from scenario import Disk, equal, healthy, slow
+from scenario import Disk, equal, healthy
 
 # A script that remembers how it was called and goes on to the packaged one.
 SPY = "#!/bin/sh\n{ echo \"args $*\"; env | sort; } >/tmp/called.%(name)s.$1\nexec /etc/xen/scripts/%(name)s \"$@\"\n"
@@ -53,7 +53,6 @@ def test_scripts(rig):
     healthy(dom0)
 
 
-@slow
 def test_cpuid(rig):
     dom0 = rig.boot_with_guests()
     config = write_config(dom0, "c", memory=96)
