@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A day's work of an operator, the same lines for vane and for Debian's xl, on Paravane and on Xen 4.17."""
 from guests import console_logs, free_memory, guest_does, guest_says, nothing_left, until, write_config
-from scenario import equal, healthy, only_on, slow
+from scenario import equal, healthy, only_on, slow, todo
 
 
 def field(dom0, tool, name, column):
@@ -85,6 +85,7 @@ def test_vane(rig):
 
 
 @slow
+@todo("paravane", "all but the last step: after `xl reboot` the new domain did not appear; not looked into yet")
 def test_xl(rig):
     dom0 = rig.boot_with_guests(mem="2G", hv_args="dom0_mem=768M")
     a_day(dom0, "xl")
