@@ -103,7 +103,7 @@ static int guest_is_up(struct vane *v, void *arg)
     struct vane_dom d;
     bool ready;
 
-    if (vane_dom_get(v, *domid, &d) < 0 || d.shutdown)
+    if (vane_dom_state(v, *domid, &d) < 0 || d.shutdown)
         return vane_fail(v, -EIO, "`vane console --last` shows what it said",
                          "domain %u stopped while it booted", *domid);
     return store_get_dom_control_feature_poweroff(vane_store(v), *domid, &ready) == 0 && ready;

@@ -217,7 +217,7 @@ static void console_free(struct console *c)
     memset(c, 0, sizeof(*c));
 }
 
-void consoles_open(struct vane *v, uint32_t domid, const char *name)
+bool consoles_open(struct vane *v, uint32_t domid, const char *name)
 {
     struct console *c = NULL;
     enum store_contype type;
@@ -225,25 +225,27 @@ void consoles_open(struct vane *v, uint32_t domid, const char *name)
     int local;
 
     if (domid == 0 || find(domid))
-        return;
-    if (store_get_con_type(vane_store(v), domid, &type) != 0 || type != STORE_CONTYPE_VANED ||
-        store_get_con_port(vane_store(v), domid, &port) != 0 || port == 0)
-        return;
+        return true;
+    if (store_get_con_type(vane_store(v), domid, &type) != 0)
+        return false;
+    if (type != STORE_CONTYPE_VANED || store_get_con_port(vane_store(v), domid, &port) != 0 || port == 0)
+        return true;
     for (unsigned i = 0; i < MAX_CONSOLES && !c; i++)
         c = consoles[i].used ? NULL : &consoles[i];
     if (!c)
-        return;
+        return true;
     *c = (struct console){ .used = true, .domid = domid, .port = (evtchn_port_t)-1, .pty = -1,
                            .slave = -1, .log = -1 };
     if (!map_ring(v, c) ||
         (local = xenevtchn_bind_interdomain(evtchn, domid, (evtchn_port_t)port)) < 0) {
         console_free(c);
-        return;
+        return true;
     }
     c->port = (evtchn_port_t)local;
     log_open(c, name);
     if (!open_pty(v, c))
         console_free(c);
+    return true;
 }
 
 void consoles_rename(uint32_t domid, const char *name)

@@ -21,7 +21,6 @@
 #include "../lib/create.h"
 #include "../lib/handle.h"
 #include "../migrate/source.h"
-#include "../store/watch.h"
 #include "../stream/stream.h"
 #include "daemon.h"
 #include "vaned.h"
@@ -62,14 +61,6 @@ static void log_line(void *opaque, enum vane_log_level level, const char *line)
         fprintf(stderr, "vaned: %s\n", line);
 }
 
-static int watch_store(struct vane *v)
-{
-    if (!vane_xs(v) || !xs_watch(v->xs, WATCH_DOMAIN_GONE, "release") ||
-        !xs_watch(v->xs, WATCH_DOMAIN_NEW, "introduce"))
-        return vane_fail(v, -EIO, "start xenstored", "cannot watch XenStore");
-    return 0;
-}
-
 /* -EBUSY: another one runs. The descriptor stays open on purpose. */
 static int take_lock(void)
 {
@@ -94,17 +85,6 @@ static void look(struct vane *v)
     watch_scan(v);
 }
 
-static void store_events(struct vane *v)
-{
-    char **event;
-
-    while ((event = xs_check_watch(v->xs)) != NULL)
-        free(event);
-    if (errno != EAGAIN && (vane_xs_reopen(v) < 0 || watch_store(v) < 0))
-        sleep(1);               /* xenstored is away: try again next turn */
-    look(v);
-}
-
 static void loop(struct vane *v)
 {
     static struct pollset set;
@@ -113,15 +93,17 @@ static void loop(struct vane *v)
 
     look(v);
     while (!stop) {
-        int xs_fd = v->xs ? xs_fileno(v->xs) : -1, n;
+        int n;
 
         if (vane_now_ms() - looked >= MIGRATING_MS) {
             migrating = migrations_look(v);
             looked = vane_now_ms();
         }
-
+        if (watch_events(v))
+            look(v);
         set.n = 0;
-        pollset_add(&set, xs_fd, POLLIN);
+        if (watch_fd() >= 0)
+            pollset_add(&set, watch_fd(), POLLIN);
         consoles_poll_add(&set);
         clients_poll_add(&set);
         n = poll(set.fd, set.n, migrating ? MIGRATING_MS : TURN_MS);
@@ -134,8 +116,6 @@ static void loop(struct vane *v)
         if (n <= 0)
             continue;
         consoles_poll(&set);
-        if (pollset_events(&set, xs_fd))
-            store_events(v);
         clients_poll(v, &set);
     }
 }
@@ -152,7 +132,7 @@ static int setup(struct vane *v)
     signal(SIGHUP, SIG_IGN);
     rc = consoles_init(v);
     if (rc == 0)
-        rc = watch_store(v);
+        rc = watch_init(v);
     return rc < 0 ? rc : clients_init(v);
 }
 

@@ -29,8 +29,8 @@ short pollset_events(const struct pollset *p, int fd);
 
 /* ---- conserver.c ---- */
 int consoles_init(struct vane *v);
-/* Serve this domain's console if its type says so; harmless when served already. */
-void consoles_open(struct vane *v, uint32_t domid, const char *name);
+/* Serve this domain's console if its type says so. False: it has no type yet, ask again later. */
+bool consoles_open(struct vane *v, uint32_t domid, const char *name);
 /* The domain has another name now: its log goes on under it. */
 void consoles_rename(uint32_t domid, const char *name);
 /* Drain the ring a last time and stop. The log stays. */
@@ -40,7 +40,13 @@ void consoles_poll_add(struct pollset *p);
 void consoles_poll(const struct pollset *p);
 
 /* ---- watch.c ---- */
-/* Look at all domains; emit events; start what policies ask for. */
+/* Watch for domains that come, go and are renamed: 0 or -errno recorded. A lost xenstored is waited for. */
+int watch_init(struct vane *v);
+/* Readable when watch_events() has something to do; -1 while there is no xenstored. */
+int watch_fd(void);
+/* True: domains came or went, look at them all. */
+bool watch_events(struct vane *v);
+/* Look at all domains; emit events; start what policies ask for. Asks xenstored about new ones only. */
 void watch_scan(struct vane *v);
 /* A child has ended. */
 void watch_reap(struct vane *v);

@@ -6,6 +6,7 @@
  *   I2  one action a death: it is started when the domain is first seen down, and again only if its
  *       process failed and the domain is still there.
  *   I3  a domain that vane did not create is watched and reported, never acted upon.
+ *   I4  a domain is announced once it has a name; each slot in use has one watch on its domain's name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 
 #include "../lib/create.h"
 #include "../lib/handle.h"
+#include "../store/watch.h"
 #include "daemon.h"
 #include "policy.h"
 #include "vaned.h"
@@ -32,6 +34,8 @@
 struct seen {
     struct vane_dom d;
     bool used, there, down;
+    bool named;                 /* announced, under d.name */
+    bool console_settled;       /* it is known who serves its console */
     pid_t worker;
     unsigned attempts;
     enum vane_action action;
@@ -44,6 +48,8 @@ struct machine {                /* what outlives a domain: a virtual machine's r
 
 static struct seen seen[MAX_DOMS];
 static struct machine machines[MAX_DOMS];
+static struct watcher *watcher;
+static unsigned losses;         /* of the watcher, up to which the handle's own connection is good */
 
 static struct policy_history *history_of(const struct vane_uuid *u)
 {
@@ -100,7 +106,7 @@ void watch_state(struct vane *v, int fd)
     for (unsigned i = 0; i < MAX_DOMS; i++) {
         char *line;
 
-        if (!seen[i].used)
+        if (!seen[i].used || !seen[i].named)
             continue;
         line = event_line("present", &seen[i].d, seen[i].down ? "down" : NULL,
                           vane_shutdown_name(seen[i].d.shutdown_reason));
@@ -261,51 +267,91 @@ static struct seen *find(uint32_t domid)
     return NULL;
 }
 
+/* Set or take away the watch on a domain's name (I4). */
+static void watch_name(uint32_t domid, bool on)
+{
+    char path[STORE_PATH_MAX];
+
+    store_path_dom_name(path, sizeof(path), domid);
+    if (!on)
+        watcher_remove(watcher, path, "name");
+    else if (watcher_add(watcher, path, "name") < 0)
+        fprintf(stderr, "vaned: cannot watch the name of domain %u: %s\n", domid, strerror(errno));
+}
+
 static struct seen *add(const struct vane_dom *d)
 {
     for (unsigned i = 0; i < MAX_DOMS; i++) {
         if (!seen[i].used) {
             seen[i] = (struct seen){ .used = true, .d = *d };
+            watch_name(d->domid, true);
             return &seen[i];
         }
     }
     return NULL;
 }
 
-static void look_at(struct vane *v, const struct vane_dom *d)
+/* A death is the hypervisor's word (I1); the rest is for those who listen. */
+static void follow(struct vane *v, struct seen *s, const struct vane_dom *now)
 {
-    struct seen *s = find(d->domid);
-    bool named = strcmp(d->name, "(null)") != 0;
-
-    if (!s) {
-        s = named ? add(d) : NULL;          /* half made: the next scan will see it named */
-        if (!s)
-            return;
-        emit("created", d, NULL, NULL);
-    }
-    if (named && strcmp(s->d.name, d->name) != 0) {
-        emit("renamed", d, "from", s->d.name);
-        consoles_rename(d->domid, d->name);
-    }
-    if (d->paused != s->d.paused && !d->shutdown)
-        emit(d->paused ? "paused" : "unpaused", d, NULL, NULL);
-    if (named)
-        s->d = *d;
-    s->there = true;
-    if (d->dying)                           /* our mapping of its ring would keep it from going */
-        consoles_close(d->domid);
-    else
-        consoles_open(v, d->domid, s->d.name);
-    if (d->shutdown && !d->dying && !s->down)
+    if (now->paused != s->d.paused && !now->shutdown)
+        emit(now->paused ? "paused" : "unpaused", now, NULL, NULL);
+    s->d = *now;
+    if (now->dying)                         /* our mapping of its ring would keep it from going */
+        consoles_close(now->domid);
+    else if (!s->console_settled)
+        s->console_settled = consoles_open(v, now->domid, now->name);
+    if (now->shutdown && !now->dying && !s->down)
         went_down(v, s);
-    if (!d->shutdown)
+    if (!now->shutdown)
         s->down = false;                    /* resumed after a suspend */
+}
+
+static void look_at(struct vane *v, struct vane_dom *now)
+{
+    struct seen *s = find(now->domid);
+
+    if (!s)
+        s = add(now);
+    if (!s)
+        return;
+    s->there = true;
+    memcpy(now->name, s->d.name, sizeof(now->name));
+    if (s->named)
+        follow(v, s, now);
+}
+
+/* The name's watch fires when it is set and after every change. */
+static void name_event(struct vane *v, const char *path)
+{
+    struct store_arg args[STORE_ARGS_MAX];
+    int id = store_match(path, strlen(path), args);
+    struct seen *s = id == STORE_DOM_NAME ? find((uint32_t)args[0].n) : NULL;
+    struct vane_dom now;
+
+    if (!s)
+        return;
+    now = s->d;
+    vane_dom_name(v, &now);
+    if (strcmp(now.name, "(null)") == 0)    /* half made, or half gone */
+        return;
+    if (!s->named) {
+        memcpy(s->d.name, now.name, sizeof(now.name));
+        s->named = true;
+        emit("created", &s->d, NULL, NULL);
+        if (vane_dom_state(v, now.domid, &now) == 0)
+            look_at(v, &now);
+    } else if (strcmp(s->d.name, now.name) != 0) {
+        emit("renamed", &now, "from", s->d.name);
+        memcpy(s->d.name, now.name, sizeof(now.name));
+        consoles_rename(now.domid, now.name);
+    }
 }
 
 void watch_scan(struct vane *v)
 {
     struct vane_dom *list;
-    int n = vane_dom_list(v, &list);
+    int n = vane_dom_states(v, &list);
 
     if (n < 0)
         return;
@@ -318,9 +364,43 @@ void watch_scan(struct vane *v)
     free(list);
     for (unsigned i = 0; i < MAX_DOMS; i++) {
         if (seen[i].used && !seen[i].there) {
-            emit("destroyed", &seen[i].d, NULL, NULL);
+            if (seen[i].named)
+                emit("destroyed", &seen[i].d, NULL, NULL);
             consoles_close(seen[i].d.domid);
+            watch_name(seen[i].d.domid, false);
             memset(&seen[i], 0, sizeof(seen[i]));
         }
     }
+}
+
+/* ---- the watches ---- */
+
+int watch_init(struct vane *v)
+{
+    watcher = watcher_open();
+    if (!watcher || watcher_add(watcher, WATCH_DOMAIN_GONE, "gone") < 0 ||
+        watcher_add(watcher, WATCH_DOMAIN_NEW, "new") < 0)
+        return vane_fail(v, -EIO, "start xenstored", "cannot watch XenStore: %s", strerror(errno));
+    return 0;
+}
+
+int watch_fd(void)
+{
+    return watcher_fd(watcher);
+}
+
+bool watch_events(struct vane *v)
+{
+    const char *path, *token;
+    bool scan = false;
+
+    while (watcher_next(watcher, 0, &path, &token) > 0) {
+        if (watcher_losses(watcher) != losses && vane_xs_reopen(v) == 0)
+            losses = watcher_losses(watcher);
+        if (strcmp(token, "name") == 0)
+            name_event(v, path);
+        else
+            scan = true;
+    }
+    return scan;
 }

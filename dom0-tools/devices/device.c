@@ -134,12 +134,6 @@ int dev_wait_backend(struct vane *v, const struct dev *d)
 
 /* ---- removal ---- */
 
-struct close_arg {
-    const struct dev *d;
-    const char *be;                 /* path of its back end */
-    bool force;
-};
-
 static void put_below(struct store_io *io, const char *dir, unsigned id, uint64_t n)
 {
     char path[STORE_PATH_MAX], num[STORE_NUM_MAX];
@@ -152,25 +146,49 @@ static void put_below(struct store_io *io, const char *dir, unsigned id, uint64_
         store_io_failed(io, path, rc);
 }
 
-/* The first error of the transaction is store_transaction()'s to report. */
+/* A device on its way out. */
+struct leaving {
+    struct dev d;
+    char be[STORE_PATH_MAX];        /* path of its back end, "" when nobody knows it */
+};
+
+struct close_arg {
+    const struct leaving *list;
+    int n;
+    bool force;
+};
+
+/* Xenconsoled's devices have no state machine: there is nothing to ask or to wait for. */
+static bool is_asked(const struct leaving *l)
+{
+    return l->be[0] && strcmp(l->d.kind, "console") != 0;
+}
+
+/* store_transaction() reports the first error. */
 static int ask_to_close(struct vane *v, struct store_io *io, void *arg)
 {
     const struct close_arg *c = arg;
-    char path[STORE_PATH_MAX];
-    uint64_t state = XenbusStateClosed;
 
     (void)v;
-    if (c->force) {                 /* without its front end a back end lets go at once */
-        store_path_dev_fe(path, sizeof(path), c->d->domid, c->d->kind, c->d->number);
-        store_xs_remove(io, path);
+    for (int i = 0; i < c->n; i++) {
+        const struct leaving *l = &c->list[i];
+        uint64_t state = XenbusStateClosed;
+        char path[STORE_PATH_MAX];
+
+        if (!is_asked(l))
+            continue;
+        if (c->force) {             /* without its front end a back end lets go at once */
+            store_path_dev_fe(path, sizeof(path), l->d.domid, l->d.kind, l->d.number);
+            store_xs_remove(io, path);
+        }
+        store_below(path, sizeof(path), l->be, STORE_DEV_BE_STATE);
+        read_state(io, path, &state);
+        /* asked already, or closed: writing the state again would undo the back end's answer */
+        if (state == XenbusStateClosing || state == XenbusStateClosed)
+            continue;
+        put_below(io, l->be, STORE_DEV_BE_ONLINE, 0);
+        put_below(io, l->be, STORE_DEV_BE_STATE, XenbusStateClosing);
     }
-    store_below(path, sizeof(path), c->be, STORE_DEV_BE_STATE);
-    read_state(io, path, &state);
-    /* asked already, or closed: writing the state again would undo the back end's answer */
-    if (state == XenbusStateClosing || state == XenbusStateClosed)
-        return 0;
-    put_below(io, c->be, STORE_DEV_BE_ONLINE, 0);
-    put_below(io, c->be, STORE_DEV_BE_STATE, XenbusStateClosing);
     return 0;
 }
 
@@ -191,42 +209,18 @@ static void run_remove_script(struct vane *v, const struct dev *d)
         vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
 }
 
-static int forget(struct vane *v, const struct dev *d, const char *be)
-{
-    struct store_io *io = vane_store(v);
-    char path[STORE_PATH_MAX];
-
-    if (be)
-        store_xs_remove(io, be);
-    if (strcmp(d->kind, "console") == 0 && d->number == 0)
-        store_path_con(path, sizeof(path), d->domid);
-    else
-        store_path_dev_fe(path, sizeof(path), d->domid, d->kind, d->number);
-    store_xs_remove(io, path);
-    store_path_libxl_dev(path, sizeof(path), d->domid, d->kind, d->number);
-    store_xs_remove(io, path);                                                  /* I1: last */
-    return store_result(v, io);
-}
-
-/* Xenconsoled's devices have no state machine: there is nothing to wait for. */
-static bool has_kernel_backend(const struct dev *d)
-{
-    return strcmp(d->kind, "console") != 0;
-}
-
-/* Until Dom0 has let go of the device. -EBUSY (never with @force): the guest holds on to it. */
-static int close_backend(struct vane *v, const struct dev *d, const char *be, bool force)
+/*
+ * Wait until Dom0 has let go of a device that was asked, and undo what set it up. -EBUSY (never with
+ * @force): the guest holds on to it.
+ */
+static int let_go(struct vane *v, const struct leaving *l, bool force)
 {
     struct wait_arg w = { .gone_counts = true, .min = XenbusStateClosed, .max = XenbusStateClosed };
-    struct close_arg c = { d, be, force };
+    const struct dev *d = &l->d;
     int rc;
 
-    if (!has_kernel_backend(d))
-        return 0;
-    rc = store_transaction(v, ask_to_close, &c);
-    store_below(w.state, sizeof(w.state), be, STORE_DEV_BE_STATE);
-    if (rc == 0)
-        rc = store_wait(v, w.state, DEV_DESTROY_MS, state_reached, &w);
+    store_below(w.state, sizeof(w.state), l->be, STORE_DEV_BE_STATE);
+    rc = store_wait(v, w.state, DEV_DESTROY_MS, state_reached, &w);
     if (rc == -ETIMEDOUT && !force)
         return vane_fail(v, -EBUSY, "unmount or take it down in the guest, or use --force",
                          "the guest still uses %s %u", d->kind, d->number);
@@ -238,46 +232,92 @@ static int close_backend(struct vane *v, const struct dev *d, const char *be, bo
     return 0;
 }
 
+static int forget(struct vane *v, const struct leaving *l)
+{
+    struct store_io *io = vane_store(v);
+    const struct dev *d = &l->d;
+    char path[STORE_PATH_MAX];
+
+    if (l->be[0])
+        store_xs_remove(io, l->be);
+    if (strcmp(d->kind, "console") == 0 && d->number == 0)
+        store_path_con(path, sizeof(path), d->domid);
+    else
+        store_path_dev_fe(path, sizeof(path), d->domid, d->kind, d->number);
+    store_xs_remove(io, path);
+    store_path_libxl_dev(path, sizeof(path), d->domid, d->kind, d->number);
+    store_xs_remove(io, path);                                                  /* I1: last */
+    return store_result(v, io);
+}
+
+static struct leaving leave(struct vane *v, const struct dev *d)
+{
+    struct leaving l = { .d = *d };
+
+    if (!dev_backend_path(vane_store(v), d, l.be))
+        l.be[0] = '\0';
+    return l;
+}
+
 int dev_remove(struct vane *v, const struct dev *d, bool force)
 {
-    char be[STORE_PATH_MAX];
-    bool known = dev_backend_path(vane_store(v), d, be);
-    int rc = known ? close_backend(v, d, be, force) : 0;
+    struct leaving l = leave(v, d);
+    struct close_arg c = { &l, 1, force };
+    int rc = 0;
 
-    return rc < 0 ? rc : forget(v, d, known ? be : NULL);
+    if (is_asked(&l)) {
+        if (store_transaction(v, ask_to_close, &c) < 0)
+            vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
+        rc = let_go(v, &l, force);
+    }
+    return rc < 0 ? rc : forget(v, &l);
+}
+
+/* What the devices of a domain leave: back ends and their errors by kind, /libxl last (I1). */
+static void forget_all(struct vane *v, uint32_t domid, const struct leaving *list, int n)
+{
+    struct store_io *io = vane_store(v);
+    char path[STORE_PATH_MAX];
+
+    for (int i = 0; i < n; i++) {
+        if (i == 0 || list[i].d.kind != list[i - 1].d.kind) {
+            store_path_dev_bes(path, sizeof(path), 0, list[i].d.kind, domid);
+            store_xs_remove(io, path);
+            store_path_be_error_domid(path, sizeof(path), 0, list[i].d.kind, domid);
+            store_xs_remove(io, path);
+        }
+        /* served elsewhere: by a driver domain, or a back end of another kind (qdisk) */
+        store_path_dev_be(path, sizeof(path), 0, list[i].d.kind, domid, list[i].d.number);
+        if (list[i].be[0] && strcmp(path, list[i].be) != 0)
+            store_xs_remove(io, list[i].be);
+    }
+    if (n > 0) {
+        store_path_libxl_device(path, sizeof(path), domid);
+        store_xs_remove(io, path);
+    }
+    if (store_result(v, io) < 0)
+        vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
 }
 
 void dev_remove_all(struct vane *v, uint32_t domid)
 {
-    struct store_io *io = vane_store(v);
-    char path[STORE_PATH_MAX];
-    struct dev *list;
-    int n = dev_list(io, domid, &list);
+    struct dev *devs;
+    int n = dev_list(vane_store(v), domid, &devs);
+    struct leaving *list = calloc((size_t)n + 1, sizeof(*list));
+    struct close_arg c = { list, n, true };
 
-    for (int i = 0; i < n; i++) {           /* ask all, then wait for each: they close in parallel */
-        struct close_arg c = { &list[i], path, true };
-
-        if (dev_backend_path(io, &list[i], path) && has_kernel_backend(&list[i]) &&
-            store_transaction(v, ask_to_close, &c) < 0)
+    for (int i = 0; list && i < n; i++)
+        list[i] = leave(v, &devs[i]);
+    free(devs);
+    if (!list)
+        return;
+    if (n > 0 && store_transaction(v, ask_to_close, &c) < 0)        /* all at once: they close in parallel */
+        vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
+    for (int i = 0; i < n; i++) {
+        if (is_asked(&list[i]) && let_go(v, &list[i], true) < 0)
             vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
     }
-    for (int i = 0; i < n; i++) {
-        if (dev_backend_path(io, &list[i], path))
-            close_backend(v, &list[i], path, true);
-    }
-    for (int i = 0; i < n; i++) {           /* the back ends of a kind are one directory; then its errors */
-        if (i > 0 && list[i].kind == list[i - 1].kind)
-            continue;
-        store_path_dev_bes(path, sizeof(path), 0, list[i].kind, domid);
-        store_xs_remove(io, path);
-        store_path_be_error_domid(path, sizeof(path), 0, list[i].kind, domid);
-        store_xs_remove(io, path);
-    }
-    io->rc = 0;
-    for (int i = 0; i < n; i++) {
-        if (forget(v, &list[i], NULL) < 0)                                      /* I1: last of all */
-            vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
-    }
+    forget_all(v, domid, list, n);
     free(list);
     nbd_detach(v, nbd_of_domain, &domid);       /* also of a device that was never complete */
 }

@@ -48,7 +48,7 @@ bool dev_exists(struct store_io *io, const struct dev *d);
  * -EBUSY: the guest holds on to it; the device stays as it was.
  */
 int dev_remove(struct vane *v, const struct dev *d, bool force) MUST_CHECK;
-/* All devices of a domain that is going away, in parallel. Errors are logged, nothing is left. */
+/* All devices of a domain that is going away, in parallel; front ends go with its home. Errors are logged. */
 void dev_remove_all(struct vane *v, uint32_t domid);
 
 /* ---- disks ---- */

@@ -181,15 +181,13 @@ static int write_names(struct vane *v, struct store_io *io, void *arg)
     return 0;
 }
 
-/* ---- second transaction: rings and devices ---- */
+/* ---- second transaction: console and devices; start_info tells a PV guest where its store is ---- */
 
 static int write_devices(struct vane *v, struct store_io *io, void *arg)
 {
     struct work *w = arg;
     int rc = 0;
 
-    store_put_dom_store_port(io, w->domid, w->store_port);
-    store_put_dom_store_ring_ref(io, w->domid, w->store_mfn);
     console_store(io, w->domid, w->arg->console, w->console_port, w->console_mfn);
     for (unsigned i = 0; i < w->c->n_disks && rc >= 0; i++)
         rc = vbd_store(v, io, w->domid, &w->vbds[i]);
@@ -282,7 +280,7 @@ static int write_image(struct work *w)
                              .cmdline = w->c->cmdline };
     struct vane *v = w->v;
     struct vane_dom d;
-    int rc = vane_dom_get(v, w->domid, &d);
+    int rc = vane_dom_state(v, w->domid, &d);
 
     if (rc < 0)
         return rc;

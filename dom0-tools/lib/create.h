@@ -56,8 +56,6 @@ int vane_name_is_free(struct vane *v, struct store_io *io, const char *name, uin
 
 /* Destroy at once, with its devices, nodes and record. Repeating it after a failure is safe. */
 int vane_destroy(struct vane *v, const struct vane_dom *d) MUST_CHECK;
-/* Only the devices and the nodes, the domain stays (for a restart that takes over its name). */
-int vane_strip_devices(struct vane *v, uint32_t domid);
 
 /* The same, for a caller that holds the mark itself. */
 int vane_destroy_marked(struct vane *v, const struct vane_dom *d) MUST_CHECK;

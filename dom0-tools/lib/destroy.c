@@ -19,7 +19,7 @@
 static bool uuid_is_shared(struct vane *v, const struct vane_dom *d)
 {
     struct vane_dom *list;
-    int n = vane_dom_list(v, &list);
+    int n = vane_dom_states(v, &list);
     bool shared = false;
 
     for (int i = 0; i < n; i++) {
@@ -82,10 +82,4 @@ int vane_destroy(struct vane *v, const struct vane_dom *d)
     if (rc == 0)
         journal_end(&j);
     return rc;                                  /* else the mark stays, unlocked at our exit */
-}
-
-int vane_strip_devices(struct vane *v, uint32_t domid)
-{
-    dev_remove_all(v, domid);
-    return 0;
 }

@@ -20,7 +20,7 @@
 
 #define LIST_STEP 128
 
-static void fill(struct vane *v, const xc_domaininfo_t *i, struct vane_dom *d)
+static void fill(const xc_domaininfo_t *i, struct vane_dom *d)
 {
     memset(d, 0, sizeof(*d));
     d->domid = i->domain;
@@ -40,11 +40,15 @@ static void fill(struct vane *v, const xc_domaininfo_t *i, struct vane_dom *d)
     d->running = i->flags & XEN_DOMINF_running;
     d->shutdown_reason = d->shutdown
         ? (int)((i->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask) : -1;
+}
+
+void vane_dom_name(struct vane *v, struct vane_dom *d)
+{
     if (store_get_dom_name(vane_store(v), d->domid, d->name, sizeof(d->name)) < 0)
         snprintf(d->name, sizeof(d->name), "(null)");
 }
 
-int vane_dom_list(struct vane *v, struct vane_dom **out)
+int vane_dom_states(struct vane *v, struct vane_dom **out)
 {
     xc_domaininfo_t info[LIST_STEP];
     struct vane_dom *list = NULL;
@@ -71,7 +75,7 @@ int vane_dom_list(struct vane *v, struct vane_dom **out)
         }
         list = more;
         for (int i = 0; i < n; i++)
-            fill(v, &info[i], &list[total++]);
+            fill(&info[i], &list[total++]);
         first = info[n - 1].domain + 1u;
         if (n < LIST_STEP)
             break;
@@ -80,7 +84,16 @@ int vane_dom_list(struct vane *v, struct vane_dom **out)
     return total;
 }
 
-int vane_dom_get(struct vane *v, uint32_t domid, struct vane_dom *out)
+int vane_dom_list(struct vane *v, struct vane_dom **out)
+{
+    int n = vane_dom_states(v, out);
+
+    for (int i = 0; i < n; i++)
+        vane_dom_name(v, &(*out)[i]);
+    return n;
+}
+
+int vane_dom_state(struct vane *v, uint32_t domid, struct vane_dom *out)
 {
     xc_domaininfo_t info;
 
@@ -88,8 +101,17 @@ int vane_dom_get(struct vane *v, uint32_t domid, struct vane_dom *out)
         return vane_last_error(v)->code;
     if (xc_domain_getinfolist(v->xc, domid, 1, &info) != 1 || info.domain != domid)
         return vane_fail(v, -ESRCH, "`vane list` shows the domains there are", "no domain %u", domid);
-    fill(v, &info, out);
+    fill(&info, out);
     return 0;
+}
+
+int vane_dom_get(struct vane *v, uint32_t domid, struct vane_dom *out)
+{
+    int rc = vane_dom_state(v, domid, out);
+
+    if (rc == 0)
+        vane_dom_name(v, out);
+    return rc;
 }
 
 int vane_dom_find(struct vane *v, const char *who, struct vane_dom *out)

@@ -81,7 +81,7 @@ static int is_down(struct vane *v, void *arg)
     const uint32_t *domid = arg;
     struct vane_dom d;
 
-    return vane_dom_get(v, *domid, &d) < 0 || d.shutdown || d.dying;
+    return vane_dom_state(v, *domid, &d) < 0 || d.shutdown || d.dying;
 }
 
 int vane_wait_down(struct vane *v, uint32_t domid, int timeout_ms)

@@ -83,6 +83,11 @@ struct vane_dom {
 int vane_dom_list(struct vane *v, struct vane_dom **out) MUST_CHECK;
 /* -ESRCH when there is no such domain. */
 int vane_dom_get(struct vane *v, uint32_t domid, struct vane_dom *out) MUST_CHECK;
+/* The same as the hypervisor alone knows them, without names: nothing is asked of XenStore. */
+int vane_dom_states(struct vane *v, struct vane_dom **out) MUST_CHECK;
+int vane_dom_state(struct vane *v, uint32_t domid, struct vane_dom *out) MUST_CHECK;
+/* Read the name of @d. */
+void vane_dom_name(struct vane *v, struct vane_dom *d);
 /* @who is a name, or a number when no domain has that name. -ESRCH, -EINVAL. */
 int vane_dom_find(struct vane *v, const char *who, struct vane_dom *out) MUST_CHECK;
 /* "crash", "poweroff", ... */

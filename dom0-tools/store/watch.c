@@ -29,6 +29,7 @@ struct watcher {
     struct xs_handle *xs;
     struct watch *list;
     char **event;
+    unsigned losses;
     int64_t heard;                      /* when the daemon last gave a sign of life */
 };
 
@@ -89,6 +90,23 @@ int watcher_add(struct watcher *w, const char *path, const char *token)
     return errno ? -errno : -ENOMEM;
 }
 
+void watcher_remove(struct watcher *w, const char *path, const char *token)
+{
+    struct watch **link = &w->list, *e;
+
+    while (*link && (strcmp((*link)->path, path) || strcmp((*link)->token, token)))
+        link = &(*link)->next;
+    e = *link;
+    if (!e)
+        return;
+    *link = e->next;
+    if (w->xs)
+        xs_unwatch(w->xs, path, token);
+    free(e->path);
+    free(e->token);
+    free(e);
+}
+
 static int reconnect(struct watcher *w)
 {
     if (w->xs)
@@ -105,6 +123,7 @@ static int reconnect(struct watcher *w)
             return rc;
         }
     }
+    w->losses++;
     return 0;
 }
 
@@ -167,6 +186,11 @@ int watcher_next(struct watcher *w, int timeout_ms, const char **path, const cha
 struct xs_handle *watcher_xs(struct watcher *w)
 {
     return w->xs;
+}
+
+unsigned watcher_losses(const struct watcher *w)
+{
+    return w->losses;
 }
 
 int watcher_fd(struct watcher *w)

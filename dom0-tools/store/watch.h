@@ -28,6 +28,9 @@ void watcher_close(struct watcher *w);
 /* Watch @path (absolute, or WATCH_DOMAIN_*); @token comes with each event. */
 int watcher_add(struct watcher *w, const char *path, const char *token);
 
+/* Undo watcher_add(). */
+void watcher_remove(struct watcher *w, const char *path, const char *token);
+
 /*
  * Wait up to @timeout_ms (negative: for ever) for one event.
  *   1     *path and *token are valid until the next call
@@ -38,6 +41,9 @@ int watcher_next(struct watcher *w, int timeout_ms, const char **path, const cha
 
 /* The connection, for reading and writing between events. It changes when it was lost. */
 struct xs_handle *watcher_xs(struct watcher *w);
+
+/* How often it was lost and restored: other connections to the same daemon are as dead then. */
+unsigned watcher_losses(const struct watcher *w);
 
 /* A descriptor that is readable when watcher_next(w, 0, ...) is worth calling. As above. */
 int watcher_fd(struct watcher *w);

@@ -29,7 +29,7 @@ static int is_suspended(struct vane *v, void *arg)
     const struct vane_dom *want = arg;
     struct vane_dom d;
 
-    if (vane_dom_get(v, want->domid, &d) < 0)
+    if (vane_dom_state(v, want->domid, &d) < 0)
         return vane_last_error(v)->code;
     if (d.shutdown && d.shutdown_reason != SHUTDOWN_suspend)
         return vane_fail(v, -EIO, NULL, "domain %s went down (%s) instead of suspending", want->name,

@@ -17,9 +17,9 @@ DOM/memory           = none     tool       guest       n0,rD  must create "Memor
 DOM/memory/static-max = kib     tool       guest       n0,rD  must build  "Most memory the domain may ever have (maxmem)."
 DOM/memory/target    = kib      tool       guest       n0,rD  must build  "The balloon driver moves the domain's memory towards this."
 DOM/memory/videoram  = kib      tool       guest       n0,rD  may  build  "Video memory inside the target; 0 for PV."
-DOM/store            = none     tool       guest       n0,rD  must build  "This connection to the store."
-DOM/store/port       = port     tool       guest       n0,rD  must build  "Event channel of the store ring, as the guest numbers it."
-DOM/store/ring-ref   = mfn      tool       guest       n0,rD  must build  "Machine frame of the store ring (the daemon maps grant 1 instead)."
+DOM/store            = none     tool       guest       n0,rD  may  build  "This connection to the store; a PV guest has it from start_info."
+DOM/store/port       = port     tool       guest       n0,rD  may  build  "Event channel of the store ring, as the guest numbers it."
+DOM/store/ring-ref   = mfn      tool       guest       n0,rD  may  build  "Machine frame of the store ring (the daemon maps grant 1 instead)."
 
 DOM/control          = none     tool       guest       n0,rD  must create "Requests to the guest, and what it can do."
 DOM/control/shutdown = shutdown tool,guest guest,tool  nD     must create "Request; the guest acknowledges by writing an empty value."
