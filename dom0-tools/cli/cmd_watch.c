@@ -9,13 +9,18 @@
 #include "../daemon/daemon.h"
 #include "../daemon/metrics.h"
 #include "../lib/handle.h"
+#include "../store/store_cmd.h"
 #include "cli.h"
 
 int cmd_events(struct cli *c, int argc, char **argv)
 {
     bool once = argc > 1 && strcmp(argv[1], "--once") == 0;
 
-    if (argc > 1 && !once)
+    for (int i = 1; i < argc; i++) {        /* a pattern: of paths, not of domains */
+        if (argv[i][0] == '/')
+            return events_main(argc, argv);
+    }
+    if (argc > 1 + once)
         return cli_usage(c, argv[0]);
     if (vaned_ensure(c->v) < 0)
         return cli_error(c);

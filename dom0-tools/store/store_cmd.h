@@ -11,6 +11,7 @@
 
 int store_main(int argc, char **argv);
 int on_main(int argc, char **argv);
+int events_main(int argc, char **argv);
 
 /* For the table's help. */
 #define STORE_VERBS_HELP "ls read write rm watch wait dump lint diff explain: see vane store help"

@@ -11,6 +11,8 @@ int main(int argc, char **argv)
         return store_main(argc - 1, argv + 1);
     if (argc > 1 && !strcmp(argv[1], "on"))
         return on_main(argc - 1, argv + 1);
-    fprintf(stderr, "store_tool store|on ...\n");
+    if (argc > 1 && !strcmp(argv[1], "events"))
+        return events_main(argc - 1, argv + 1);
+    fprintf(stderr, "store_tool store|on|events ...\n");
     return 2;
 }
