@@ -129,14 +129,20 @@ struct attach {
 static int store_vbd(struct vane *v, struct store_io *io, void *arg)
 {
     struct attach *a = arg;
+    struct dev d = { a->domid, "vbd", a->vbd.d->number };
 
+    if (dev_exists(io, &d))
+        return vane_fail(v, -EEXIST, NULL, "domain %u already has a disk %s", a->domid, a->vbd.d->vdev);
     return vbd_store(v, io, a->domid, &a->vbd);
 }
 
 static int store_vif(struct vane *v, struct store_io *io, void *arg)
 {
     struct attach *a = arg;
+    struct dev d = { a->domid, "vif", (uint32_t)a->nic.devid };
 
+    if (dev_exists(io, &d))
+        return vane_fail(v, -EEXIST, NULL, "domain %u already has a vif %u", a->domid, d.number);
     return vif_store(v, io, a->domid, &a->nic, &a->uuid);
 }
 

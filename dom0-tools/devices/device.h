@@ -8,7 +8,7 @@
  * Xen's hotplug scripts, or libxl, so that either tool can manage the other's devices.
  *
  * Adding has three phases: *_open() touches Dom0 only and needs no domain; *_store() writes nodes
- * inside the caller's transaction; *_finish() waits for the back end and completes it. Whoever fails
+ * inside the caller's transaction, who knows that there is no such device yet; *_finish() waits for the back end and completes it. Whoever fails
  * in between calls dev_remove().
  */
 #ifndef VANE_DEVICE_H

@@ -278,14 +278,11 @@ static void put_back(struct store_io *io, uint32_t domid, const struct vbd *b, c
 int vbd_store(struct vane *v, struct store_io *io, uint32_t domid, const struct vbd *b)
 {
     const struct vane_disk *d = b->d;
-    struct dev self = { domid, "vbd", d->number };
     char fe[STORE_PATH_MAX], be[STORE_PATH_MAX];
     int rc = d->script ? 0 : check_sharing(v, io, domid, b);                                       /* I2 */
 
     if (rc < 0)
         return rc;
-    if (dev_exists(io, &self))
-        return vane_fail(v, -EEXIST, NULL, "domain %u already has a disk %s", domid, d->vdev);
     store_path_vbd_fe(fe, sizeof(fe), domid, d->number);
     store_path_vbd_be(be, sizeof(be), 0, domid, d->number);
     put_truth(io, domid, d, fe, be);

@@ -153,7 +153,6 @@ int vif_store(struct vane *v, struct store_io *io, uint32_t domid, const struct 
               const struct vane_uuid *uuid)
 {
     struct card c = { .domid = domid, .devid = (uint32_t)n->devid };
-    struct dev self = { domid, "vif", c.devid };
     uint8_t m[6];
     int rc = check_ifname(v, n);
 
@@ -162,8 +161,6 @@ int vif_store(struct vane *v, struct store_io *io, uint32_t domid, const struct 
     if (!n->script && !net_exists(bridge_of(n)))
         return vane_fail(v, -ENODEV, "ip link add NAME type bridge; ip link set NAME up",
                          "vif: there is no bridge %s", bridge_of(n));
-    if (dev_exists(io, &self))
-        return vane_fail(v, -EEXIST, NULL, "domain %u already has a vif %d", domid, n->devid);
     mac_of(n, uuid, m);
     snprintf(c.mac, sizeof(c.mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
     store_path_vif_fe(c.fe, sizeof(c.fe), domid, c.devid);

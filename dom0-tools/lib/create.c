@@ -97,6 +97,28 @@ static int plan(struct work *w)
                               w->c->kernel, why) : 0;
 }
 
+/* One number, one device: *_store() relies on it. */
+static int check_devices(const struct work *w)
+{
+    const struct vane_config *c = w->c;
+
+    for (unsigned i = 0; i < c->n_disks; i++) {
+        for (unsigned j = 0; j < i; j++) {
+            if (c->disks[i].number == c->disks[j].number)
+                return vane_fail(w->v, -EEXIST, "check disk= in the configuration",
+                                 "there are two disks %s", c->disks[i].vdev);
+        }
+    }
+    for (unsigned i = 0; i < c->n_nics; i++) {
+        for (unsigned j = 0; j < i; j++) {
+            if (c->nics[i].devid == c->nics[j].devid)
+                return vane_fail(w->v, -EEXIST, "check vif= in the configuration",
+                                 "there are two network cards with devid=%d", c->nics[i].devid);
+        }
+    }
+    return 0;
+}
+
 /* ---- first transaction: the name and the domain's directories ---- */
 
 /* What a domain of this id left behind: its home goes last when a domain is destroyed. */
@@ -417,6 +439,8 @@ int vane_create(struct vane *v, struct vane_config *cfg, struct vane_create *arg
     rc = vane_host_conf(v, VANE_HOST_CONF, cfg);
     if (rc == 0)
         rc = check_memory(&w);
+    if (rc == 0)
+        rc = check_devices(&w);
     if (rc == 0 && !arg->fill)
         rc = load_files(&w);
     if (rc == 0 && !arg->fill)

@@ -8,7 +8,8 @@ VANE_STORE_LIB    := $(B)/lib/libvane-store.a
 VANE_STORE_LIBS   := -lxenstore
 VANE_STORE_SRC    := $(wildcard $(VANE_STORE_DIR)/*.c)
 VANE_STORE_OBJ    := $(VANE_STORE_SRC:%.c=$(B)/%.o)
-VANE_STORE_TESTS  := $(B)/unit/store_tree_test $(B)/unit/store_live_test $(B)/unit/store_on_test
+VANE_STORE_TESTS  := $(B)/unit/store_tree_test $(B)/unit/store_live_test $(B)/unit/store_on_test \
+                     $(B)/unit/store_hostile_test
 VANE_STORE_HELP   := $(B)/unit/store_tool $(B)/unit/xenstored_host.so
 VANE_STORE_CFLAGS := $(STORE_CFLAGS) -I$(VANE_STORE_DIR)  -Itests/unit/store
 
@@ -27,7 +28,7 @@ $(VANE_STORE_LIB): $(VANE_STORE_OBJ)
 
 # The tests build the sources again, with sanitizers.
 $(B)/unit/store_tool $(VANE_STORE_TESTS): $(B)/unit/%: tests/unit/store/%.c tests/unit/store/store_host.c \
-        tests/unit/store/sample.c $(VANE_STORE_SRC) \
+        tests/unit/store/sample.c tests/unit/store/live.c $(VANE_STORE_SRC) \
         $(STORE_SRC) $(STORE_GEN) $(wildcard $(VANE_STORE_DIR)/*.h tests/unit/store/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $(SANITIZE) $(VANE_STORE_CFLAGS) -o $@ $(filter %.c,$(sort $^)) \

@@ -274,12 +274,16 @@ int guest_request(struct guest *g, unsigned type, uint32_t tx, const void *paylo
 
     guest_raw(g, &hdr, sizeof(hdr));
     guest_raw(g, payload, len);
-    do {                                                /* watch events in between are dropped */
+    do {
         if (!take(g, &hdr, sizeof(hdr)) || hdr.len > XENSTORE_PAYLOAD_MAX ||
             !take(g, body, hdr.len))
             return -ETIMEDOUT;
+        body[hdr.len] = '\0';
+        if (hdr.type == XS_WATCH_EVENT) {
+            g->events++;
+            snprintf(g->event, sizeof(g->event), "%.63s", body);
+        }
     } while (hdr.type == XS_WATCH_EVENT || hdr.req_id != g->req_id);
-    body[hdr.len] = '\0';
     if (hdr.type == XS_ERROR)
         return -error_of(body);
     if (buf)
@@ -325,4 +329,12 @@ int guest_chmod(struct guest *g, const char *path, const char *perm)
 int guest_watch(struct guest *g, const char *path, const char *token)
 {
     return request2(g, XS_WATCH, path, token, true);
+}
+
+uint32_t guest_begin(struct guest *g)
+{
+    char id[16];
+
+    return guest_request(g, XS_TRANSACTION_START, 0, "", 1, id, sizeof(id)) > 0
+         ? (uint32_t)strtoul(id, NULL, 10) : 0;
 }

@@ -27,6 +27,8 @@ struct guest {
     struct xenstore_domain_interface *ring;
     const struct host *host;
     uint32_t domid, req_id;
+    unsigned events;                /* watch events that came among replies */
+    char event[64];                 /* and the last one's path, cut */
 };
 
 /* Is that daemon's package installed? */
@@ -60,6 +62,8 @@ int guest_read(struct guest *g, const char *path, char *buf, size_t size);
 int guest_rm(struct guest *g, const char *path);
 int guest_chmod(struct guest *g, const char *path, const char *perm);
 int guest_watch(struct guest *g, const char *path, const char *token);
+/* A new transaction's id, or 0. */
+uint32_t guest_begin(struct guest *g);
 
 /* Put raw bytes on the ring and notify, without waiting for anything. */
 void guest_raw(struct guest *g, const void *p, size_t len);

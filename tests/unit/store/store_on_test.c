@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "store_host.h"
+#include "live.h"
 #include "tree.h"
 
 static struct host host;
@@ -364,18 +364,5 @@ static void add_tests(CU_pSuite s)
 
 int main(void)
 {
-    unsigned failed;
-
-    CU_initialize_registry();
-    if (host_available(false))
-        add_tests(CU_add_suite("xenstored", start_host, stop_host));
-    else
-        ocaml = true;
-    if (host_available(true))
-        add_tests(CU_add_suite("oxenstored", start_host, stop_host));
-    CU_basic_run_tests();
-    failed = CU_get_number_of_tests_failed();
-    printf("%u passed, %u failed\n", CU_get_number_of_tests_run() - failed, failed);
-    CU_cleanup_registry();
-    return failed != 0;
+    return live_suites(add_tests, start_host, stop_host, &ocaml);
 }
