@@ -6,7 +6,8 @@
  * struct store_io from store_xs(). Set .t to work inside a transaction.
  *
  * Puts need no check one by one: the first that fails is remembered in .rc and .failed until
- * somebody clears .rc, and a transaction with a failed put is not committed.
+ * somebody clears .rc, and a transaction with a failed put is not committed. Inside a transaction a
+ * put is sent and not waited for (pipe.h): that it failed may be known only later, but before the end.
  */
 #ifndef STORE_XS_H
 #define STORE_XS_H
@@ -18,6 +19,7 @@
 struct store_io {
     struct xs_handle *xs;           /* the caller's, not closed here; NULL: all is -ENOTCONN */
     xs_transaction_t t;             /* XBT_NULL: each operation by itself */
+    struct store_pipe *pipe;        /* in store_xs_transaction(): writes do not wait for replies */
     unsigned long ops;              /* requests made so far, for the benches */
     int rc;                         /* the first failure of a put, protect or remove: -errno */
     char failed[STORE_PATH_MAX];    /* and its path */
@@ -50,9 +52,10 @@ bool store_xs_exists(struct store_io *io, const char *path);
 char **store_xs_list(struct store_io *io, const char *path, unsigned *n);
 
 /*
- * Run @body inside a transaction until its commit meets no conflict; it must have no other effect
- * than through io. Nothing is committed when body returns non-zero (returned here too) or a put of
- * it failed (io->rc, returned). Else 0 or -errno; -EAGAIN after STORE_XS_TRIES conflicts in a row.
+ * Run @body inside a transaction, with an io of its own, until its commit meets no conflict; it must
+ * have no other effect than through that io. Nothing is committed when body returns non-zero
+ * (returned here too) or a put of it failed (io->rc, returned). Else 0 or -errno; -EAGAIN after
+ * STORE_XS_TRIES conflicts in a row.
  */
 #define STORE_XS_TRIES 100
 int store_xs_transaction(struct store_io *io, int (*body)(struct store_io *io, void *arg),

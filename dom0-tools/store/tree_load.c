@@ -21,11 +21,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <xen/io/xs_wire.h>
 
+#include "pipe.h"
 #include "tree.h"
 
 #define WINDOW 64
@@ -61,21 +60,9 @@ struct loader {
 
 static int connect_daemon(void)
 {
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    const char *path = xs_daemon_socket();
-    int fd;
+    int fd = store_connect_daemon();
 
-    if (!path || strlen(path) >= sizeof(addr.sun_path))
-        return -ENAMETOOLONG;
-    memcpy(addr.sun_path, path, strlen(path) + 1);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0) {
-        close(fd);
-        fd = open("/dev/xen/xenbus", O_RDWR | O_CLOEXEC);
-    }
-    if (fd < 0)                         /* never ENOENT: that is about the tree */
-        return errno == ENOENT ? -ENOTCONN : -errno;
-    return fcntl(fd, F_SETFL, O_NONBLOCK) ? -errno : fd;
+    return fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK) ? -errno : fd;
 }
 
 static int todo_push(struct loader *l, struct tree_node *n)

@@ -155,6 +155,65 @@ static void test_lint_knows_permissions(void)
     xs_close(xs);
 }
 
+/* ---- transactions */
+
+#define MANY 700                        /* nodes whose names do not fit one reply, nor the window */
+
+static int write_many(struct store_io *io, void *arg)
+{
+    static const char word[] = "a-name-that-is-long-enough-for-many";
+    unsigned *found = arg, n;
+    char path[128], **names;
+
+    for (int i = 0; i < MANY; i++) {
+        snprintf(path, sizeof(path), "/local/domain/5/data/%s-%d", word, i);
+        CU_ASSERT_EQUAL(store_io_write(io, path, "x", 1), 0);
+    }
+    names = store_xs_list(io, "/local/domain/5/data", &n);
+    for (unsigned i = 0; i < n; i++)
+        *found += !strncmp(names[i], word, strlen(word));
+    free(names);
+    return 0;
+}
+
+static int write_half(struct store_io *io, void *arg)
+{
+    (void)arg;
+    store_put_dom_name(io, 5, "half");
+    store_io_write(io, "/local//domain", "x", 1);       /* refused, which is known later */
+    store_put_dom_domid(io, 5, 5);
+    return 0;
+}
+
+static int change_mind(struct store_io *io, void *arg)
+{
+    (void)arg;
+    store_put_dom_name(io, 5, "other");
+    return -ECANCELED;
+}
+
+/* Posted writes are seen by the same transaction; one that is refused keeps all from happening. */
+static void test_transactions(void)
+{
+    struct xs_handle *xs = xs_open(0);
+    struct store_io io = store_xs(xs);
+    char name[32] = "";
+    unsigned found = 0;
+
+    live_make(&io, 5);
+    CU_ASSERT_EQUAL(store_xs_transaction(&io, write_many, &found), 0);
+    CU_ASSERT_EQUAL(found, MANY);
+    CU_ASSERT_EQUAL(store_xs_transaction(&io, write_half, NULL), -EINVAL);
+    CU_ASSERT_EQUAL(io.rc, -EINVAL);
+    CU_ASSERT_STRING_EQUAL(io.failed, "/local//domain");
+    io.rc = 0;
+    CU_ASSERT_EQUAL(store_xs_transaction(&io, change_mind, NULL), -ECANCELED);
+    CU_ASSERT(store_get_dom_name(&io, 5, name, sizeof(name)) > 0);
+    CU_ASSERT_STRING_EQUAL(name, "guest5");
+    live_end(xs, 5);
+    xs_close(xs);
+}
+
 /* ---- watches */
 
 struct storm {
@@ -233,6 +292,7 @@ static void add_tests(CU_pSuite s)
     CU_add_test(s, "lint is clean on 1, 16, 100 domains", test_lint_is_clean);
     CU_add_test(s, "lint finds each fault", test_lint_finds_each_fault);
     CU_add_test(s, "lint knows permissions", test_lint_knows_permissions);
+    CU_add_test(s, "transactions post their writes", test_transactions);
     CU_add_test(s, "a watch sees its change in a storm", test_watch_under_storm);
     CU_add_test(s, "a watch outlives the daemon", test_watch_outlives_the_daemon);
 }

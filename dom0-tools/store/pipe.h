@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pipe.h - a connection to xenstored that does not wait for each reply
+ *
+ * libxenstore sends a request and waits; on a busy host a transaction's time is its round trips. Here
+ * writes are posted: sent at once, their replies taken when something is asked that has an answer, or
+ * when the window is full. The daemon serves a connection in order, so a transaction sees its own
+ * writes all the same.
+ *
+ * What failed among the posted requests is told by the next call that waits, once, with its path.
+ */
+#ifndef STORE_PIPE_H
+#define STORE_PIPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct store_pipe;
+
+/* A descriptor connected to the daemon: its socket, or the kernel's device. -errno, never -ENOENT. */
+int store_connect_daemon(void);
+
+/* NULL with errno set. */
+struct store_pipe *pipe_open(void);
+void pipe_close(struct store_pipe *p);
+
+/* Called for each posted request that the daemon refused. */
+typedef void pipe_failed_fn(void *arg, uint32_t type, const char *path, int rc);
+void pipe_on_failure(struct store_pipe *p, pipe_failed_fn *fn, void *arg);
+
+/*
+ * Send a request (@type of xs_wire.h) for @path, with data[0..len) behind its terminator. 0, or -errno
+ * when the connection is gone; what the daemon thinks of it comes later.
+ */
+int pipe_post(struct store_pipe *p, uint32_t type, uint32_t tx, const char *path, const void *data,
+              size_t len);
+
+/* Wait for all that was posted. 0, or -errno when the connection is gone. */
+int pipe_flush(struct store_pipe *p);
+
+/*
+ * Send one and wait for its reply: its length, cut to buf[0..size), or -errno as the daemon said it.
+ * Replies of what was posted before are taken on the way.
+ */
+int pipe_ask(struct store_pipe *p, uint32_t type, uint32_t tx, const char *path, const void *data,
+             size_t len, char *buf, size_t size);
+
+#endif
