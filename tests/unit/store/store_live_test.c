@@ -157,16 +157,18 @@ static void test_lint_knows_permissions(void)
 
 /* ---- transactions */
 
-#define MANY 700                        /* nodes whose names do not fit one reply, nor the window */
+/* More nodes than the window has places; in xenstored more than one reply takes (oxenstored answers with
+ * a message longer than the protocol allows, which libxenstore refuses too). */
+#define MANY (live_host.ocaml ? 250U : 700U)
 
 static int write_many(struct store_io *io, void *arg)
 {
-    static const char word[] = "a-name-that-is-long-enough-for-many";
+    static const char word[] = "a-long-name";
     unsigned *found = arg, n;
     char path[128], **names;
 
-    for (int i = 0; i < MANY; i++) {
-        snprintf(path, sizeof(path), "/local/domain/5/data/%s-%d", word, i);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(path, sizeof(path), "/local/domain/5/data/%s%u", word, i);
         CU_ASSERT_EQUAL(store_io_write(io, path, "x", 1), 0);
     }
     names = store_xs_list(io, "/local/domain/5/data", &n);
