@@ -137,18 +137,22 @@ void fpu_load_xcr0(struct vcpu *v)
 #define MXCSR_DEFAULT_MASK 0xffbfu
 #define XSTATE_BV_OFFSET 512
 
-/* The guest's image is data: reserved MXCSR bits would fault in XRSTOR, so they are cleared here. */
+/*
+ * The guest's image is data: reserved MXCSR bits would fault in XRSTOR, so they are cleared here. It has x87 and SSE only:
+ * what else the vCPU has stays (initial in a new one), so that a guest whose suspend was called off keeps its AVX registers.
+ */
 void machine_fpu_import(struct vcpu *v, const void *fxsave)
 {
     struct fpu_state *f = v->cpu.fpu;
-    memset(f->area, 0, fpu_area_size);
     memcpy(f->area, fxsave, 512);
     uint32_t mxcsr;
     memcpy(&mxcsr, f->area + MXCSR_OFFSET, sizeof(mxcsr));
     mxcsr &= MXCSR_DEFAULT_MASK;
     memcpy(f->area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
     if (cpu_features.xsave) {
-        const uint64_t bv = XCR0_X87 | XCR0_SSE;
+        uint64_t bv;
+        memcpy(&bv, f->area + XSTATE_BV_OFFSET, sizeof(bv));
+        bv |= XCR0_X87 | XCR0_SSE;
         memcpy(f->area + XSTATE_BV_OFFSET, &bv, sizeof(bv));
     }
     fpu_image_changed(v);

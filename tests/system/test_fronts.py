@@ -151,7 +151,7 @@ def test_save_and_restore(rig):
     """Memory, a disk in the middle of its work, and an interface that answers again."""
     dom0 = rig.boot(overlays=["tiny.img"], smp=2)
     dom0.check("ip addr add 10.0.0.1/24 dev xenbr0; truncate -s 32M /tmp/disk.img")
-    start(dom0, "worker", "seconds=600 rate=2000 pages=600")
+    start(dom0, "worker", f"seconds=600 rate=2000 pages=600 hv={rig.hv}")
     start(dom0, "disk", "rounds=1000 mib=8 queues=2", memory=24, more=DISK)
     start(dom0, "net", "queues=2", memory=16, more=NIC)
     vane_says(dom0, "disk", "^disk 51712")
