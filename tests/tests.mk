@@ -28,7 +28,7 @@ BENCH_PROGRAMS := pvbench pvtime pvio
 
 $(BENCH_PROGRAMS:%=$(B)/bench/%): $(B)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) -static -o $@ $<
+	$(CC) $(HOST_CFLAGS) -static -s -o $@ $<
 
 DOM0_FILES += $(foreach p,$(BENCH_PROGRAMS),$(B)/bench/$(p):/usr/bin/$(p))
 DOMU_FILES += $(foreach p,$(BENCH_PROGRAMS),$(B)/bench/$(p):/usr/bin/$(p))
@@ -44,9 +44,9 @@ $(B)/agents/%: tests/agents/%.c
 	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE $(AGENT_FLAGS) -o $@ $< $(AGENT_LIBS)
 
 $(B)/agents/domwatch $(B)/agents/logcost: AGENT_LIBS = -lxenctrl
-$(B)/agents/checker: AGENT_FLAGS = -static -pthread
+$(B)/agents/checker: AGENT_FLAGS = -static -s -pthread
 $(B)/agents/checker: AGENT_LIBS = -lz
-$(B)/agents/churn: AGENT_FLAGS = -static
+$(B)/agents/churn: AGENT_FLAGS = -static -s
 
 DOM0_FILES += $(B)/agents/rexec:/usr/bin/rexec $(B)/agents/domwatch:/usr/bin/domwatch \
               $(B)/agents/killat:/usr/bin/killat $(B)/agents/logcost:/usr/bin/logcost
@@ -63,7 +63,7 @@ $(B)/dom0.img: tests/image/mkimage.py tests/image/dom0.list $(wildcard tests/ima
 	    $(addprefix --add ,$(DOM0_FILES)) --output $@
 
 # Packed: a guest of 96 MiB holds the archive and what was in it at the same time.
-$(B)/domu.img: tests/image/mkimage.py tests/image/domu.list $(wildcard tests/image/etc/*) $(PKGS)/ready $$(DOMU_PARTS)
+$(B)/domu.img: tests/tests.mk tests/image/mkimage.py tests/image/domu.list $(wildcard tests/image/etc/*) $(PKGS)/ready $$(DOMU_PARTS)
 	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/domu.list \
 	    $(addprefix --add ,$(DOMU_FILES)) --output $(B)/domu.cpio
 	gzip -9nc $(B)/domu.cpio >$@

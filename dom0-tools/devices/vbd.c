@@ -210,6 +210,8 @@ static int check_sharing(struct vane *v, struct store_io *io, uint32_t self, con
 /* A script= as it is found: absolute, or below Xen's directory. */
 static void script_path(char *out, size_t size, const char *script)
 {
+    if (!script)
+        script = "block";
     snprintf(out, size, "%s%s", script[0] == '/' ? "" : "/etc/xen/scripts/", script);
 }
 
@@ -246,7 +248,7 @@ static void put_front(struct store_io *io, uint32_t domid, const struct vane_dis
         store_put_vbd_fe_trusted(io, domid, d->number, false);
 }
 
-/* For blkback, and with script= for the script, which then says what the device is. */
+/* For blkback; with script= for the script, which then says what the device is; without, xl runs one when it detaches the disk. */
 static void put_back(struct store_io *io, uint32_t domid, const struct vbd *b, const char *fe)
 {
     const struct vane_disk *d = b->d;
@@ -264,12 +266,11 @@ static void put_back(struct store_io *io, uint32_t domid, const struct vbd *b, c
         store_put_vbd_be_discard_enable(io, 0, domid, d->number, false);
     if (d->direct_io_safe)
         store_put_vbd_be_direct_io_safe(io, 0, domid, d->number, true);
-    if (d->script) {
-        script_path(text, sizeof(text), d->script);
-        store_put_vbd_be_script(io, 0, domid, d->number, text);
-        store_put_vbd_be_params(io, 0, domid, d->number, d->target);
-        store_put_vbd_be_type(io, 0, domid, d->number, STORE_VBDTYPE_PHY);
-    } else {
+    script_path(text, sizeof(text), d->script);
+    store_put_vbd_be_script(io, 0, domid, d->number, text);
+    store_put_vbd_be_type(io, 0, domid, d->number, STORE_VBDTYPE_PHY);
+    store_put_vbd_be_params(io, 0, domid, d->number, d->script ? d->target : b->node);
+    if (!d->script) {
         snprintf(text, sizeof(text), "%x:%x", major(b->rdev), minor(b->rdev));
         store_put_vbd_be_physical_device(io, 0, domid, d->number, text);
     }

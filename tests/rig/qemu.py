@@ -34,6 +34,10 @@ CPU = {"paravane": "max", "xen": "max,-smap,-smep,-pku,-la57", "none": "max"}
 ANSI = re.compile(rb"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
+# What may stand between two characters of an echo: line ends, and whole lines of the hypervisor.
+BETWEEN = rb"(?:[\r\n]|\((?:hv|XEN)\)[^\n]*\n)*"
+
+
 class Trouble(Exception):
     """A machine did not do what was expected of it in time. The text ends with its console."""
 
@@ -258,7 +262,7 @@ class Machine:
         for at in range(0, len(text), 60):
             piece = text[at:at + 60]
             self.send(piece)
-            self.expect(b"[\r\n]*".join(re.escape(c.encode()) for c in piece if c != "\n"), 30)
+            self.expect(BETWEEN.join(re.escape(c.encode()) for c in piece if c != "\n"), 30)
 
     def wait_ready(self, timeout=120):
         """Wait for the shell and make it quiet. Returns the kernel's uptime at that moment."""

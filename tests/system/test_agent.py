@@ -30,7 +30,7 @@ def test_heartbeat_agent(rig):
     assert "<action name=\"migrate_to\"" in agent(dom0, "meta-data")
     agent(dom0, "frobnicate", UNIMPLEMENTED)
     agent(dom0, "start", NOT_INSTALLED)                             # no configuration yet
-    write_config(dom0, "ha", memory=96, more="maxmem = 160")
+    write_config(dom0, "ha", memory=128, more="maxmem = 192")
     agent(dom0, "monitor", NOT_RUNNING, "OCF_RESKEY_CRM_meta_interval=0")
     agent(dom0, "start")
     vane_says(dom0, "ha", "guest ready")

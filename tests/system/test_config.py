@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-from guests import free_memory, nothing_left, vane_does, vane_says, write_config
+from guests import free_memory, nothing_left, until, vane_does, vane_says, write_config
 from scenario import Disk, equal, healthy
 
 # A script that remembers how it was called and goes on to the packaged one.
@@ -88,7 +88,7 @@ def test_qcow2(rig):
     vane_says(dom0, "q", want)
     vane_says(dom0, "q", "^done")
     dom0.check("vane block-attach q /tmp/r.qcow2,qcow2,xvdb,r && vane block-detach q xvdb", 120)
-    equal(dom0.check("pidof qemu-nbd | wc -w").strip(), "1", "servers")
+    until(dom0, '[ "$(pidof qemu-nbd | wc -w)" = 1 ]')
     dom0.check("vane shutdown -w q", 120)
     nothing_left(dom0, before)
     equal(dom0.run("pidof qemu-nbd")[1].strip(), "", "servers left behind")
