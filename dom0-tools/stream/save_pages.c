@@ -4,8 +4,9 @@
  *
  *   I1  a page table that names a foreign frame, and a page that vanished since we looked, are sent
  *       later; after the suspend they are errors.
- *   I2  pages of a running guest change under us. Each is sent again when it does, but what a checksum
- *       was taken of must be what is written: such pages are copied first.
+ *   I2  pages change under us: those of a running guest, and the rings of the console and of XenStore even when it
+ *       stands still. Each is sent again when it does, but what a checksum was taken of must be what is written:
+ *       such pages are copied first.
  */
 #include <errno.h>
 #include <string.h>
@@ -43,7 +44,7 @@ static int sort_page(struct saver *s, unsigned i, const uint8_t *page, int err, 
         o->zero[o->zeros++] = pfn;
         return 0;
     }
-    if (level || (s->out.sum && !s->suspended && !s->pack)) {                       /* I2 */
+    if (level || (s->out.sum && !s->pack)) {                       /* I2 */
         memcpy(copy, page, 4096);
         page = copy;
     }
