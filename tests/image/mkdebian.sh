@@ -69,7 +69,7 @@ TZ=UTC mmdebstrap --variant=apt --format=null --hook-dir=/usr/share/mmdebstrap/h
     --customize-hook='sed -i "s/^LOGIN_TIMEOUT.*/LOGIN_TIMEOUT 600/" "$1/etc/login.defs"' \
     --customize-hook="copy-in '$here/debian/eth.network' /etc/systemd/network" \
     --customize-hook='chroot "$1" systemctl -q enable systemd-networkd systemd-network-generator' \
-    --customize-hook='echo "deb http://deb.debian.org/debian bookworm main" >"$1/etc/apt/sources.list"' \
+    --customize-hook='echo "# deb MIRROR bookworm main" >"$1/etc/apt/sources.list"' \
     --customize-hook="mount --bind \"\$1\" '$dir/new/root'" \
     --customize-hook="mke2fs -q -F -t ext4 -L debian -d '$dir/new/root' '$dir/new/disk.img' 512M" \
     --customize-hook="umount '$dir/new/root'" \
