@@ -23,7 +23,7 @@ def count(host):
     config = pair.write_config(host.dom0, "req", vcpus=2, extra="pvnet=none", more=guest_io.MORE)
     counts = []
     for _ in range(2):                              # the first time daemons start
-        counts = [test_store.requests(host.dom0, f"{host.tool} {command}")[0]
+        counts = [sum(test_store.requests(host.dom0, f"{host.tool} {command}").values())
                   for command in (f"create -p {config}", "destroy req")]
         pair.gone(host.dom0, "req")
     return counts
