@@ -29,7 +29,7 @@ def write_tiny(host, elf, extra, more, memory=16):
 def prepare_network(host):
     """No ARP in what follows: a request that comes too early costs a second."""
     host.dom0.check(f"ip addr replace {guest_io.DOM0}/24 dev xenbr0; "
-                    f"ip neigh replace {ADDRESS} lladdr {MAC} dev xenbr0 nud permanent")
+                    f"/bin/ip neigh replace {ADDRESS} lladdr {MAC} dev xenbr0 nud permanent")
     write_tiny(host, "net", f"ip={ADDRESS}", f"vif = ['bridge=xenbr0,mac={MAC}']")
 
 
