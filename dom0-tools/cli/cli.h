@@ -3,7 +3,8 @@
  * cli.h - what the commands share
  *
  * A command gets the handle and its own argv (argv[0] is the command's name) and returns the exit
- * status: 0, or 1 after printing why. Only files in cli/ print or exit.
+ * status: 0, or 1 after printing why. The exit statuses are xl's, whose callers tell them apart. Only
+ * files in cli/ print or exit.
  */
 #ifndef VANE_CLI_H
 #define VANE_CLI_H
@@ -13,10 +14,13 @@
 
 #include "../stream/stream.h"
 
+#define EXIT_USAGE 2            /* an unknown option, too few arguments */
+
 struct cli {
     struct vane *v;
     bool json;              /* --json: one JSON document on standard output */
     bool dry_run, quiet;
+    bool misused;           /* the command line was wrong: main() makes the exit status EXIT_USAGE of it */
     int verbose;
 };
 
@@ -48,6 +52,9 @@ bool cli_args(struct cli *c, int argc, char **argv, int first, int min, int max)
 bool cli_size_kb(const char *s, char unit, uint64_t *kb);
 /* cmd_create.c: @file's text (NULL: none) with @n key=value lines behind it. malloc'ed, or NULL with the error. */
 char *cli_config_text(struct cli *c, const char *file, char **extra, int n);
+
+/* cmd_list_long.c: @n domains; the exit status. */
+int cli_list_long(struct cli *c, const struct vane_dom *d, int n);
 
 /* cmd_save.c: images. "none", "zero", "zlib", "zstd"; false when it is none of them. */
 bool cli_codec(const char *name, enum stream_codec *codec);

@@ -258,7 +258,8 @@ int cmd_cpupool_list(struct cli *c, int argc, char **argv)
     static const struct option opts[] = { { "cpus", 0, NULL, 'c' }, { NULL, 0, NULL, 0 } };
     struct json_object *a = c->json ? json_object_new_array() : NULL;
     xc_cpupoolinfo_t *p;
-    bool cpus = false;
+    uint32_t only = 0;
+    bool cpus = false, all;
     int ch;
 
     while ((ch = getopt_long(argc, argv, "hc", opts, NULL)) != -1) {
@@ -266,7 +267,8 @@ int cmd_cpupool_list(struct cli *c, int argc, char **argv)
             return cli_usage(c, argv[0]);
         cpus = true;
     }
-    if (!vane_xc(c->v))
+    all = optind >= argc;
+    if (!vane_xc(c->v) || (!all && vane_pool_find(c->v, argv[optind], &only) < 0))
         return cli_error(c);
     if (!a)
         printf("%-19s%s", "Name", cpus ? "CPU list\n" : "CPUs   Sched     Active   Domain count\n");
@@ -281,7 +283,7 @@ int cmd_cpupool_list(struct cli *c, int argc, char **argv)
             if (xc_cpumap_testcpu(i, p->cpumap) && at < sizeof(list) - 8)
                 at += (size_t)snprintf(list + at, sizeof(list) - at, n++ ? ",%d" : "%d", i);
         }
-        if (optind >= argc || strcmp(argv[optind], name) == 0) {
+        if (all || p->cpupool_id == only) {
             if (a) {
                 struct json_object *o = json_object_new_object();
 

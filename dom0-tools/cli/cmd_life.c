@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../daemon/daemon.h"
 #include "../lib/create.h"
 #include "../lib/handle.h"
 #include "../lib/life.h"
@@ -32,11 +33,23 @@ int cmd_destroy(struct cli *c, int argc, char **argv)
     return vane_destroy(c->v, &d) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
 }
 
+/* Its policy is vaned's to apply when it is down: one that was killed meanwhile is started again. */
+static void ensure_policy(struct cli *c, const struct vane_dom *d)
+{
+    size_t len;
+    char *record = vane_record_read(vane_record_of(d), &len);
+
+    if (record)
+        vaned_ensure(c->v);
+    free(record);
+}
+
 static int ask_one(struct cli *c, const struct vane_dom *d, const char *what, bool loud)
 {
+    ensure_policy(c, d);
     if (loud && !c->json)
-        printf("%s domain %u\n", strcmp(what, "reboot") == 0 ? "Rebooting" : "Shutting down", d->domid);
-    fflush(stdout);
+        fprintf(stderr, "%s domain %u\n", strcmp(what, "reboot") == 0 ? "Rebooting" : "Shutting down",
+                d->domid);
     return vane_ask(c->v, d, what) < 0 ? cli_error(c) : 0;
 }
 
@@ -57,7 +70,9 @@ static int ask(struct cli *c, int argc, char **argv, const char *what)
         default: return cli_usage(c, argv[0]);
         }
     }
-    if (!all && (!cli_args(c, argc, argv, optind, 1, 1) || find(c, argv[optind], &one)))
+    if (!all && optind >= argc)
+        return cli_fail(c, NULL, "You must specify -a or a domain id.");
+    if (!all && find(c, argv[optind], &one))
         return EXIT_FAILURE;
     if (all && (n = vane_dom_list(c->v, &list)) < 0)
         return cli_error(c);
@@ -74,7 +89,7 @@ static int ask(struct cli *c, int argc, char **argv, const char *what)
         if (d->domid != 0 && vane_wait_down(c->v, d->domid, WAIT_DOWN_MS) < 0)
             rc = cli_error(c);
         else if (d->domid != 0 && !c->json)
-            printf("Domain %u has been shut down\n", d->domid);
+            fprintf(stderr, "Domain %u has been shut down\n", d->domid);
     }
     free(list);
     return rc ? rc : cli_ok(c, NULL, NULL);

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "../config/config.h"
 #include "../lib/create.h"
 #include "../lib/handle.h"
 #include "../lib/store.h"
@@ -126,45 +125,6 @@ static void print_list(struct cli *c, const struct vane_dom *d, int n, const str
     }
 }
 
-/* list -l: what libxl prints, from the record of each domain. */
-static int print_long(struct cli *c, const struct vane_dom *d, int n)
-{
-    struct json_object *list = json_object_new_array();
-
-    for (int i = 0; i < n; i++) {
-        struct json_object *o = json_object_new_object();
-        struct vane_config *cfg = NULL;
-        char uuid[VANE_UUID_LEN], *json = NULL, *text;
-        size_t len = 0;
-
-        vane_uuid_format(uuid, &d[i].uuid);
-        text = vane_config_of(vane_record_of(&d[i]), &len);
-        if (text && vane_config_parse(c->v, "record", text, len, &cfg) == 0)
-            json = vane_config_json(cfg, uuid);
-        json_object_object_add(o, "domid", json_object_new_int((int)d[i].domid));
-        if (json) {
-            json_object_object_add(o, "config", json_tokener_parse(json));
-        } else {                        /* not created by us: what the hypervisor knows */
-            struct json_object *cf = json_object_new_object(), *ci = json_object_new_object(),
-                               *b = json_object_new_object();
-
-            json_object_object_add(ci, "type", json_object_new_string("pv"));
-            json_object_object_add(ci, "name", json_object_new_string(d[i].name));
-            json_object_object_add(ci, "uuid", json_object_new_string(uuid));
-            json_object_object_add(b, "max_memkb", json_object_new_uint64(d[i].max_kb));
-            json_object_object_add(b, "target_memkb", json_object_new_uint64(d[i].mem_kb));
-            json_object_object_add(cf, "c_info", ci);
-            json_object_object_add(cf, "b_info", b);
-            json_object_object_add(o, "config", cf);
-        }
-        json_object_array_add(list, o);
-        free(json);
-        free(text);
-        vane_config_free(cfg);
-    }
-    return cli_json(list);
-}
-
 int cmd_list(struct cli *c, int argc, char **argv)
 {
     static const struct option opts[] = {
@@ -190,7 +150,7 @@ int cmd_list(struct cli *c, int argc, char **argv)
     if (n < 0)
         return EXIT_FAILURE;
     if (details) {
-        ch = print_long(c, d, n);
+        ch = cli_list_long(c, d, n);
     } else if (c->json) {
         struct json_object *a = json_object_new_array();
 
@@ -245,10 +205,14 @@ int cmd_domid(struct cli *c, int argc, char **argv)
 {
     struct vane_dom d;
     char id[16];
+    int rc;
 
     if (!cli_args(c, argc, argv, 1, 1, 1))
         return EXIT_FAILURE;
-    if (vane_dom_find(c->v, argv[1], &d) < 0 || strcmp(d.name, argv[1]) != 0)
+    rc = vane_dom_find(c->v, argv[1], &d);
+    if (rc < 0 && rc != -ESRCH)
+        return cli_error(c);
+    if (rc < 0 || strcmp(d.name, argv[1]) != 0)
         return cli_fail(c, "`vane list` shows the domains there are", "Can't get domid of domain name "
                         "'%s', maybe this domain does not exist.", argv[1]);
     snprintf(id, sizeof(id), "%u", d.domid);
@@ -297,7 +261,8 @@ static long seconds_up(struct vane *v, const struct vane_dom *d)
     return start ? (long)time(NULL) - start : 0;
 }
 
-static void format_uptime(long s, char *out, size_t len)
+/* As xl: days, hours and minutes; seconds unless @brief. */
+static void format_uptime(long s, bool brief, char *out, size_t len)
 {
     int n = 0;
 
@@ -305,7 +270,9 @@ static void format_uptime(long s, char *out, size_t len)
         s = 0;
     if (s >= 86400)
         n = snprintf(out, len, "%ld day%s, ", s / 86400, s >= 2 * 86400 ? "s" : "");
-    snprintf(out + n, len - (size_t)n, "%2ld:%02ld:%02ld", s % 86400 / 3600, s % 3600 / 60, s % 60);
+    n += snprintf(out + n, len - (size_t)n, "%2ld:%02ld", s % 86400 / 3600, s % 3600 / 60);
+    if (!brief)
+        snprintf(out + n, len - (size_t)n, ":%02ld", s % 60);
 }
 
 int cmd_uptime(struct cli *c, int argc, char **argv)
@@ -330,7 +297,7 @@ int cmd_uptime(struct cli *c, int argc, char **argv)
         char up[64], now[16];
         time_t t = time(NULL);
 
-        format_uptime(s, up, sizeof(up));
+        format_uptime(s, brief, up, sizeof(up));
         strftime(now, sizeof(now), "%H:%M:%S", localtime(&t));
         if (a) {
             struct json_object *o = json_object_new_object();
@@ -435,7 +402,7 @@ int cmd_vcpu_list(struct cli *c, int argc, char **argv)
                "Affinity (Hard / Soft)");
     for (int i = 0; i < n; i++) {
         for (uint32_t id = 0; id <= d[i].vcpu_max_id; id++)
-            one_vcpu(c, &d[i], id, (int)phys.nr_cpus, a);
+            one_vcpu(c, &d[i], id, (int)phys.max_cpu_id + 1, a);
     }
     free(d);
     return a ? cli_json(a) : 0;

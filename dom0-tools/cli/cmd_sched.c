@@ -79,9 +79,10 @@ int cmd_vcpu_pin(struct cli *c, int argc, char **argv)
 }
 
 struct sched_args {
-    const char *domain;
-    long weight, cap;           /* -1: not given; the value may be absent: print it */
-    bool pool;
+    const char *domain, *cpupool;
+    long weight, cap, ratelimit;        /* -1: not given */
+    uint32_t pool;                      /* cpupool's number, or the first */
+    bool schedparam;
 };
 
 /* Weight and cap through either scheduler's own call. */
@@ -128,53 +129,110 @@ static void print_params(const struct vane_dom *d, unsigned weight, unsigned cap
     json_object_array_add(a, o);
 }
 
-static int print_pool(struct cli *c, bool credit2)
+static void print_pool(struct cli *c, bool credit2, uint32_t pool)
 {
     char name[256];
     struct xen_sysctl_credit2_schedule s2 = {0};
     struct xen_sysctl_credit_schedule s1 = {0};
 
-    if (store_get_pools_name(vane_store(c->v), 0, name, sizeof(name)) < 0)
-        snprintf(name, sizeof(name), "Pool-0");
-    if (credit2 && xc_sched_credit2_params_get(c->v->xc, 0, &s2) == 0)
+    if (store_get_pools_name(vane_store(c->v), pool, name, sizeof(name)) < 0)
+        snprintf(name, sizeof(name), "Pool-%u", pool);
+    if (credit2 && xc_sched_credit2_params_get(c->v->xc, pool, &s2) == 0)
         printf("Cpupool %s: ratelimit=%uus\n", name, s2.ratelimit_us);
-    else if (!credit2 && xc_sched_credit_params_get(c->v->xc, 0, &s1) == 0)
+    else if (!credit2 && xc_sched_credit_params_get(c->v->xc, pool, &s1) == 0)
         printf("Cpupool %s: tslice=%ums ratelimit=%uus migration-delay=%uus\n", name,
                s1.tslice_ms, s1.ratelimit_us, s1.vcpu_migr_delay_us);
+    else
+        printf("Cpupool %s: [sched params unavailable]\n", name);
+}
+
+static int set_ratelimit(struct vane *v, bool credit2, uint32_t pool, unsigned us)
+{
+    struct xen_sysctl_credit2_schedule s2 = {0};
+    struct xen_sysctl_credit_schedule s1 = {0};
+    int rc = credit2 ? xc_sched_credit2_params_get(v->xc, pool, &s2)
+                     : xc_sched_credit_params_get(v->xc, pool, &s1);
+
+    s1.ratelimit_us = s2.ratelimit_us = us;
+    if (rc == 0)
+        rc = credit2 ? xc_sched_credit2_params_set(v->xc, pool, &s2)
+                     : xc_sched_credit_params_set(v->xc, pool, &s1);
+    return rc < 0 ? vane_fail(v, -errno, NULL, "cannot set the rate limit of pool %u to %u us: %s", pool, us,
+                              strerror(errno)) : 0;
+}
+
+/* Those of @list that run in @pool, or all of them. */
+static int show_domains(struct cli *c, bool credit2, const struct vane_dom *list, int n,
+                        const uint32_t *pool, struct json_object *a)
+{
+    if (!a)
+        printf("Name                                ID Weight  Cap\n");
+    for (int i = 0; i < n; i++) {
+        unsigned weight, cap;
+
+        if (pool && list[i].cpupool != *pool)
+            continue;
+        if (get_params(c->v, credit2, list[i].domid, &weight, &cap) < 0)
+            return cli_error(c);
+        print_params(&list[i], weight, cap, a);
+    }
     return 0;
 }
 
-static int show_all(struct cli *c, bool credit2, const struct sched_args *s)
+/* A table for each pool under this scheduler, or for the one that was asked for. */
+static int show_pools(struct cli *c, bool credit2, const struct sched_args *s, struct json_object *a)
+{
+    uint32_t want = credit2 ? XEN_SCHEDULER_CREDIT2 : XEN_SCHEDULER_CREDIT, id = 0;
+    xc_cpupoolinfo_t *p;
+    struct vane_dom *list;
+    int n = vane_dom_list(c->v, &list), rc = 0;
+
+    if (n < 0)
+        return cli_error(c);
+    while (rc == 0 && (p = xc_cpupool_getinfo(c->v->xc, id)) != NULL) {
+        bool shown = p->sched_id == want && (!s->cpupool || p->cpupool_id == s->pool);
+        uint32_t pool = p->cpupool_id;
+
+        xc_cpupool_infofree(c->v->xc, p);
+        if (shown && !a)
+            print_pool(c, credit2, pool);
+        if (shown)
+            rc = show_domains(c, credit2, list, n, &pool, a);
+        id = pool + 1;
+    }
+    free(list);
+    return rc;
+}
+
+static int show(struct cli *c, bool credit2, const struct sched_args *s)
 {
     struct json_object *a = c->json ? json_object_new_array() : NULL;
-    struct vane_dom *list, one;
-    int n = 1, rc = 0;
+    struct vane_dom d;
+    int rc;
 
-    if (s->domain) {
-        if (vane_dom_find(c->v, s->domain, &one) < 0)
-            return cli_error(c);
-        list = &one;
-    } else {
-        n = vane_dom_list(c->v, &list);
-        if (n < 0)
-            return cli_error(c);
-        if (!a)
-            print_pool(c, credit2);
-    }
-    if (!a && !s->pool)
-        printf("Name                                ID Weight  Cap\n");
-    for (int i = 0; i < n && rc == 0 && !s->pool; i++) {
-        unsigned weight, cap;
-
-        rc = get_params(c->v, credit2, list[i].domid, &weight, &cap);
-        if (rc == 0)
-            print_params(&list[i], weight, cap, a);
-    }
     if (!s->domain)
-        free(list);
-    if (rc < 0)
+        rc = show_pools(c, credit2, s, a);
+    else
+        rc = vane_dom_find(c->v, s->domain, &d) < 0 ? cli_error(c) : show_domains(c, credit2, &d, 1, NULL, a);
+    if (a && rc == 0)
+        return cli_json(a);
+    json_object_put(a);
+    return rc;
+}
+
+static int set_domain(struct cli *c, bool credit2, const struct sched_args *s)
+{
+    struct vane_dom d;
+    unsigned weight, cap;
+
+    if (s->weight > 65535 || s->weight == 0 || s->cap > 65535)
+        return cli_fail(c, NULL, "weight is 1 to 65535, cap 0 to 65535");
+    if (vane_dom_find(c->v, s->domain, &d) < 0 ||
+        get_params(c->v, credit2, d.domid, &weight, &cap) < 0 ||
+        set_params(c->v, credit2, d.domid, s->weight >= 0 ? (unsigned)s->weight : weight,
+                   s->cap >= 0 ? (unsigned)s->cap : cap) < 0)
         return cli_error(c);
-    return a ? cli_json(a) : 0;
+    return cli_ok(c, NULL, NULL);
 }
 
 static int sched(struct cli *c, int argc, char **argv, bool credit2)
@@ -184,9 +242,8 @@ static int sched(struct cli *c, int argc, char **argv, bool credit2)
         { "schedparam", 0, NULL, 's' }, { "cpupool", 1, NULL, 'p' }, { "ratelimit_us", 1, NULL, 'r' },
         { NULL, 0, NULL, 0 },
     };
-    struct sched_args s = { .weight = -1, .cap = -1 };
-    struct vane_dom d;
-    unsigned weight, cap;
+    struct sched_args s = { .weight = -1, .cap = -1, .ratelimit = -1 };
+    bool sets;
     int ch;
 
     while ((ch = getopt_long(argc, argv, "d:w:c:p:r:sh", opts, NULL)) != -1) {
@@ -194,25 +251,30 @@ static int sched(struct cli *c, int argc, char **argv, bool credit2)
         case 'd': s.domain = optarg; break;
         case 'w': s.weight = strtol(optarg, NULL, 10); break;
         case 'c': s.cap = strtol(optarg, NULL, 10); break;
-        case 's': s.pool = true; break;
-        case 'p': break;
+        case 's': s.schedparam = true; break;
+        case 'p': s.cpupool = optarg; break;
+        case 'r': s.ratelimit = strtol(optarg, NULL, 10); break;
         default: return cli_usage(c, argv[0]);
         }
     }
-    if ((s.weight >= 0 || s.cap >= 0) && !s.domain)
+    sets = s.weight >= 0 || s.cap >= 0;
+    if ((s.cpupool || s.schedparam) && (s.domain || sets))
+        return cli_fail(c, NULL, "Specifying a cpupool or schedparam is not allowed with domain options.");
+    if (sets && !s.domain)
         return cli_fail(c, "use -d DOMAIN", "Must specify a domain.");
+    if (s.ratelimit >= 0 && !s.schedparam)
+        return cli_fail(c, "use -s", "Must specify schedparam to set schedule parameter values.");
     if (!vane_xc(c->v))
         return cli_error(c);
-    if (s.weight < 0 && s.cap < 0)
-        return show_all(c, credit2, &s);
-    if (s.weight > 65535 || s.weight == 0 || s.cap > 65535)
-        return cli_fail(c, NULL, "weight is 1 to 65535, cap 0 to 65535");
-    if (vane_dom_find(c->v, s.domain, &d) < 0 ||
-        get_params(c->v, credit2, d.domid, &weight, &cap) < 0 ||
-        set_params(c->v, credit2, d.domid, s.weight >= 0 ? (unsigned)s.weight : weight,
-                   s.cap >= 0 ? (unsigned)s.cap : cap) < 0)
+    if (s.cpupool && vane_pool_find(c->v, s.cpupool, &s.pool) < 0)
         return cli_error(c);
-    return cli_ok(c, NULL, NULL);
+    if (s.ratelimit >= 0)
+        return set_ratelimit(c->v, credit2, s.pool, (unsigned)s.ratelimit) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
+    if (s.schedparam) {
+        print_pool(c, credit2, s.pool);
+        return 0;
+    }
+    return sets ? set_domain(c, credit2, &s) : show(c, credit2, &s);
 }
 
 int cmd_sched_credit2(struct cli *c, int argc, char **argv)

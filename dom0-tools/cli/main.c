@@ -27,7 +27,7 @@ const struct command commands[] = {
       "-p  leave the domain paused after it is created\n"
       "-n  parse and check only, print the resulting configuration\n"
       "-F  stay in the foreground until the domain is gone\n"
-      "-q  quiet\n-e  do not apply on_* policies afterwards\n-f FILE  the configuration\n"
+      "-q  quiet\n-e  do not start vaned, which applies on_* policies\n-f FILE  the configuration\n"
       "--timing  print the time each step took\n--wait  return when the guest's kernel is up" },
     { "config-update", cmd_config_update, true, "<Domain> <ConfigFile> [key=value]",
       "Update a running domain's saved configuration, used when rebuilding the domain after reboot",
@@ -70,12 +70,12 @@ const struct command commands[] = {
       "--live  copy it while it runs, stop it for the rest only\n" IMAGE_OPTIONS },
     { "clone", cmd_clone, true, "[options] <Domain|CheckpointFile> <NewDomainName> [key=value]",
       "Start a copy of a domain, or of a saved state, under a name of its own",
-      "-p  leave it paused\n-c  connect to its console\n-e  do not apply on_* policies afterwards\n"
+      "-p  leave it paused\n-c  connect to its console\n-e  do not start vaned, which applies on_* policies\n"
       "key=value  its configuration where it differs; a template's writable disks must differ (disk=[...])" },
     { "restore", cmd_restore, true, "[options] [<ConfigFile>] <CheckpointFile>",
       "Restore a domain from a saved state",
       "-p  do not unpause the domain after restoring it\n-c  connect to the console\n"
-      "-e  do not apply on_* policies afterwards" },
+      "-e  do not start vaned, which applies on_* policies" },
     { "migrate", cmd_migrate, true, "[options] <Domain> <host>", "Migrate a domain to another host",
       "-s COMMAND  instead of ssh; -s '' runs <host> itself as a command\n"
       "--tls  towards `vane migrate-listen` on <host>[:port], with certificates in /etc/vane/tls\n"
@@ -229,7 +229,8 @@ int cli_usage(struct cli *c, const char *name)
     char *argv[] = { (char *)(uintptr_t)"help", (char *)(uintptr_t)name, NULL };
 
     cmd_help(c, 2, argv);
-    return EXIT_FAILURE;
+    c->misused = true;
+    return EXIT_USAGE;
 }
 
 bool cli_args(struct cli *c, int argc, char **argv, int first, int min, int max)
@@ -238,8 +239,8 @@ bool cli_args(struct cli *c, int argc, char **argv, int first, int min, int max)
 
     if (n >= min && n <= max)
         return true;
-    fprintf(stderr, "'%s %s' requires %s argument%s.\n\n", c->json ? "vane" : "xl", argv[0],
-            n < min ? "at least one more" : "fewer", n < min ? "" : "s");
+    fprintf(stderr, "'%s %s' requires at %s %d argument%s.\n\n", c->json ? "vane" : "xl", argv[0],
+            n < min ? "least" : "most", n < min ? min : max, (n < min ? min : max) == 1 ? "" : "s");
     cli_usage(c, argv[0]);
     return false;
 }
@@ -352,6 +353,8 @@ int main(int argc, char **argv)
     cmd = command_find(argv[i]);
     if (!cmd)
         return unknown_command(&c, argv[i]);
+    if (argc > i + 1 && (strcmp(argv[i + 1], "--help") == 0 || strcmp(argv[i + 1], "-h") == 0))
+        return cmd_help(&c, 2, (char *[]){ argv[0], argv[i], NULL });
     c.v = vane_open(log_line, &c);
     if (!c.v)
         return EXIT_FAILURE;
@@ -360,8 +363,9 @@ int main(int argc, char **argv)
         vane_sweep(c.v);
         stream_sweep(c.v);
     }
-    rc = argc > i + 1 && strcmp(argv[i + 1], "--help") == 0 ? cli_usage(&c, cmd->name) * 0
-                                                            : cmd->run(&c, argc - i, argv + i);
+    rc = cmd->run(&c, argc - i, argv + i);
+    if (c.misused)
+        rc = EXIT_USAGE;
     vane_close(c.v);
     return rc;
 }

@@ -5,6 +5,8 @@
  *   I1  one vaned a host: the lock file is held while it runs, whatever ended the one before.
  *   I2  its state is in the hypervisor, in XenStore and in records; a vaned that starts anew finds
  *       consoles and deaths as they are.
+ *   I3  in the background a parent that does nothing else starts it anew when a signal ends it (a bug,
+ *       the OOM killer, kill -9). SIGTERM to either ends both.
  *
  * Privileges: root, for the Xen device files. It opens no network socket and reads no guest disk.
  */
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../lib/create.h"
@@ -25,8 +28,9 @@
 #include "daemon.h"
 #include "vaned.h"
 
-#define LOCK_FILE VANE_RUN_DIR "/vaned.lock"
+#define LOCK_FILE VANE_RUN_DIR "/vaned.lock"        /* holds the number of the process, for people */
 #define MIGRATING_MS 1000       /* between two looks at the migrations, while there are some */
+#define AGAIN_MS 1000           /* between two starts by the parent: a vaned that dies at once must not eat a CPU */
 #define TURN_MS 5000            /* a scan at least this often: an event may get lost, a state not */
 
 static volatile sig_atomic_t stop, child_ended;
@@ -74,6 +78,8 @@ static int take_lock(void)
         close(fd);
         return -EBUSY;
     }
+    if (ftruncate(fd, 0) == 0)
+        dprintf(fd, "%d\n", (int)getpid());
     return 0;
 }
 
@@ -136,10 +142,15 @@ static int setup(struct vane *v)
     return rc < 0 ? rc : clients_init(v);
 }
 
+/* Never our caller's standard error: whoever reads that waits for its end. */
 static void redirect_log(void)
 {
-    int fd = open(VANE_LOG_DIR "/vaned.log", O_WRONLY | O_CREAT | O_APPEND, 0600);
+    int fd;
 
+    mkdir(VANE_LOG_DIR, 0700);
+    fd = open(VANE_LOG_DIR "/vaned.log", O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (fd < 0)
+        fd = open("/dev/null", O_WRONLY);
     if (fd >= 0) {
         dup2(fd, 2);
         if (fd != 2)
@@ -147,7 +158,46 @@ static void redirect_log(void)
     }
 }
 
-/* Fork; the parent stays until the child is ready and returns its verdict. Returns in the child. */
+/* I3. Returns in each child, with the descriptor for its verdict: the first one's, later ones have none. */
+static int supervise(int ready)
+{
+    sigset_t ours, before;
+
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &ours, &before);
+    signal(SIGHUP, SIG_IGN);
+    for (;;) {
+        int64_t started = vane_now_ms();
+        bool ending = false;
+        pid_t pid = fork();
+        int status = 0;
+
+        if (pid <= 0) {
+            sigprocmask(SIG_SETMASK, &before, NULL);
+            return ready;
+        }
+        if (ready >= 0) {
+            redirect_log();
+            close(ready);
+            ready = -1;
+        }
+        while (waitpid(pid, &status, WNOHANG) == 0) {
+            if (sigwaitinfo(&ours, NULL) != SIGCHLD) {
+                ending = true;
+                kill(pid, SIGTERM);
+            }
+        }
+        if (ending || !WIFSIGNALED(status))
+            _exit(0);
+        if (vane_now_ms() - started < AGAIN_MS)
+            sleep(1);
+    }
+}
+
+/* Into the background, under a parent (I3). Returns in the daemon, with the descriptor for its verdict. */
 static int background(void)
 {
     char verdict = 1;
@@ -159,7 +209,7 @@ static int background(void)
     if (pid == 0) {
         setsid();
         close(p[0]);
-        return p[1];
+        return supervise(p[1]);
     }
     close(p[1]);
     exit(read(p[0], &verdict, 1) == 1 ? verdict : 1);
@@ -185,9 +235,9 @@ int main(int argc, char **argv)
     if (rc < 0 && rc != -EBUSY && v)
         fprintf(stderr, "vaned: %s\n", vane_last_error(v)->what);
     verdict = rc == 0 || rc == -EBUSY ? 0 : 1;
+    if (!foreground && rc == 0)
+        redirect_log();
     if (ready >= 0) {
-        if (rc == 0)
-            redirect_log();
         if (write(ready, &verdict, 1) != 1)
             return 1;
         close(ready);

@@ -42,8 +42,7 @@ static unsigned grant_version(struct vane *v, const struct vane_config *c)
     return c->grant_version && c->grant_version < best ? c->grant_version : best;
 }
 
-/* pool= is a name ("Pool-0") or a number; left out it is the first pool. */
-static int find_pool(struct vane *v, const char *pool, uint32_t *id)
+int vane_pool_find(struct vane *v, const char *pool, uint32_t *id)
 {
     xc_cpupoolinfo_t *info;
     bool found = !pool || !*pool;
@@ -75,7 +74,7 @@ int boot_new_domain(struct vane *v, const struct vane_config *c, uint32_t *domid
 
     if (!vane_xc(v))
         return vane_last_error(v)->code;
-    rc = find_pool(v, c->pool, &cd.cpupool_id);
+    rc = vane_pool_find(v, c->pool, &cd.cpupool_id);
     if (rc < 0)
         return rc;
     cd.grant_opts = XEN_DOMCTL_GRANT_version(grant_version(v, c));

@@ -90,6 +90,8 @@ int vane_dom_state(struct vane *v, uint32_t domid, struct vane_dom *out) MUST_CH
 void vane_dom_name(struct vane *v, struct vane_dom *d);
 /* @who is a name, or a number when no domain has that name. -ESRCH, -EINVAL. */
 int vane_dom_find(struct vane *v, const char *who, struct vane_dom *out) MUST_CHECK;
+/* @pool is a name ("Pool-0") or a number; NULL is the first pool. -ENOENT. */
+int vane_pool_find(struct vane *v, const char *pool, uint32_t *id) MUST_CHECK;
 /* "crash", "poweroff", ... */
 const char *vane_shutdown_name(int reason);
 

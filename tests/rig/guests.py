@@ -22,6 +22,14 @@ def write_config(dom0, name, memory=128, vcpus=1, extra="", more=""):
     return f"/tmp/{name}.cfg"
 
 
+def tiny(dom0, name, memory, vcpus=1, elf="worker", extra="seconds=86400 rate=10 pages=16 interval=500"):
+    """A configuration of one of our own guests (overlay tiny.img): the worker obeys the toolstack and says what it did
+    at its end."""
+    dom0.check(f"cat >/tmp/{name}.cfg <<'END'\nname = \"{name}\"\nkernel = \"/tiny/{elf}.elf\"\nextra = \"{extra}\"\n"
+               f"memory = {memory}\nvcpus = {vcpus}\nEND")
+    return f"/tmp/{name}.cfg"
+
+
 def console_logs(name):
     """Where xenconsoled (guests of xl) and vaned (guests of vane) keep what a guest said."""
     return f"/var/log/xen/console/guest-{name}.log /var/log/vane/{name}.console"

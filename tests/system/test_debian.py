@@ -6,7 +6,7 @@ import subprocess
 
 import qemu
 from guests import until, vane_does, vane_says
-from scenario import Disk, equal, healthy, slow
+from scenario import Disk, equal, healthy, slow, soak
 
 # eth0 gets its address from the kernel's command line (systemd-network-generator).
 EXTRA = "console=hvc0 net.ifnames=0 ip=192.168.9.2::192.168.9.1:255.255.255.0:debian:eth0:off"
@@ -92,4 +92,4 @@ def cycles(rig, count):
 
 @slow
 def test_hundred_cycles(rig):
-    cycles(rig, 100)
+    cycles(rig, soak(100))

@@ -2,20 +2,14 @@
 """Guests of many sizes, sizes that change while they run, and many guests at once."""
 import re
 
-from guests import free_memory, nothing_left, until, vane_does, vane_says, write_config
-from scenario import equal, healthy, slow
+from guests import free_memory, nothing_left, tiny, until, vane_does, vane_says, write_config
+from scenario import equal, healthy, slow, soak
 
 ONLINE = "for c in /sys/devices/system/cpu/cpu*/online; do echo 1 >$c 2>/dev/null; done"
 
 
 def megabytes(dom0, name):
     return int(dom0.check(f"vane list {name}").splitlines()[-1].split()[2])
-
-
-def tiny(dom0, name, memory, vcpus=1, elf="worker", extra="seconds=86400 rate=10 pages=16 interval=500"):
-    dom0.check(f"cat >/tmp/{name}.cfg <<'END'\nname = \"{name}\"\nkernel = \"/tiny/{elf}.elf\"\nextra = \"{extra}\"\n"
-               f"memory = {memory}\nvcpus = {vcpus}\nEND")
-    return f"/tmp/{name}.cfg"
 
 
 def one_size(dom0, memory, vcpus):
@@ -136,11 +130,11 @@ def test_hundred_tiny_guests(rig):
     dom0 = rig.boot(overlays=["tiny.img"], smp=2, mem="4G", hv_args="dom0_mem=1G")
     config = tiny(dom0, "tiny", 8)
     dom0.check(f"vane create {config} && vane destroy tiny", 120)
-    before = free_memory(dom0)
-    for n in range(100):
+    before, count = free_memory(dom0), soak(100)
+    for n in range(count):
         dom0.check(f"vane create -q {config} 'name=\"t{n}\"'", 120)
-    equal(dom0.check("vane list | grep -c '^t'").strip(), "100", "guests")
-    equal(dom0.check("vane vm-list | grep -c ' t'").strip(), "100", "guests in vm-list")
+    equal(dom0.check("vane list | grep -c '^t'").strip(), str(count), "guests")
+    equal(dom0.check("vane vm-list | grep -c ' t'").strip(), str(count), "guests in vm-list")
     dom0.check("vane shutdown -a -w >/dev/null", 600)
     nothing_left(dom0, before)
     healthy(dom0)
