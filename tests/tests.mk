@@ -43,13 +43,13 @@ $(B)/agents/%: tests/agents/%.c
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE $(AGENT_FLAGS) -o $@ $< $(AGENT_LIBS)
 
-$(B)/agents/domwatch $(B)/agents/logcost: AGENT_LIBS = -lxenctrl
+$(B)/agents/domwatch $(B)/agents/domfill $(B)/agents/logcost: AGENT_LIBS = -lxenctrl
 $(B)/agents/checker: AGENT_FLAGS = -static -s -pthread
 $(B)/agents/checker: AGENT_LIBS = -lz
 $(B)/agents/churn: AGENT_FLAGS = -static -s
 
 DOM0_FILES += $(B)/agents/rexec:/usr/bin/rexec $(B)/agents/domwatch:/usr/bin/domwatch \
-              $(B)/agents/killat:/usr/bin/killat $(B)/agents/logcost:/usr/bin/logcost
+              $(B)/agents/domfill:/usr/bin/domfill $(B)/agents/killat:/usr/bin/killat $(B)/agents/logcost:/usr/bin/logcost
 DOMU_FILES += $(B)/agents/checker:/usr/bin/checker $(B)/agents/churn:/usr/bin/churn
 
 # ---- build/dom0.img

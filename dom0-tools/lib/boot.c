@@ -27,9 +27,10 @@
 static int fail(struct vane *v, const char *what)
 {
     int err = errno ? errno : EIO;
+    const char *hint = err == EPERM ? "run this in Dom0 as root" :
+                       err == ENOMEM ? "`vane info` shows free_memory, `vane list` who has it; ids of domains end at 32751" : NULL;
 
-    return vane_fail(v, -err, err == EPERM ? "run this in Dom0 as root" : NULL, "%s: %s", what,
-                     strerror(err));
+    return vane_fail(v, -err, hint, "%s: %s", what, strerror(err));
 }
 
 static unsigned grant_version(struct vane *v, const struct vane_config *c)

@@ -111,6 +111,22 @@ def test_wrong_and_exhausted(rig):
     healthy(dom0)
 
 
+@slow
+def test_exhausted_domids(rig):
+    """As many domains as there are ids: one more is refused with a hint, and afterwards ids go round."""
+    dom0 = rig.boot(overlays=["tiny.img"], mem="4G")
+    config = tiny(dom0, "d", 8)
+    dom0.check(f"vane create {config} && vane destroy d", 60)
+    ledger = Ledger(dom0)
+    status, said = dom0.run(f"domfill 40000 vane create -e {config} 2>&1", 1800)
+    assert status == 3 and "made 3275" in said, f"{status}: {said}"
+    assert "Cannot allocate memory" in said and "hint: " in said, said
+    ledger.same("all ids taken")
+    dom0.check(f"vane create {config} && vane destroy d", 60)
+    ledger.same("afterwards")
+    healthy(dom0)
+
+
 def test_full_disk(rig):
     """/run, the logs and the kernel cache without a byte left: guests still end, and what cannot start says why."""
     dom0 = rig.boot_with_guests()

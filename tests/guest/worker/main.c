@@ -27,12 +27,14 @@ static uint64_t sum_of(const struct record *r)
 }
 
 static unsigned resumes;
+static bool reboots;
 
 /* True when it is time to end. */
 static bool obey_toolstack(void)
 {
     enum control request = control_poll();
 
+    reboots = request == CONTROL_REBOOT;
     if (request != CONTROL_SUSPEND)
         return request != CONTROL_NONE;
     uint64_t before = time_now();
@@ -86,4 +88,6 @@ void guest_test(void)
     }
     printf("worker: %lu pages, %lu writes in %lu ms\n", pages, written, (time_now() - start) / MS);
     CHECK(written > 0, "nothing was written");
+    if (reboots)
+        guest_shutdown(SHUTDOWN_reboot);
 }
