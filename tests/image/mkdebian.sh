@@ -5,8 +5,8 @@
 #   mkdebian.sh DIR     DIR/disk.img    ext4, the packages "guest" of tests/packages, by mmdebstrap
 #                       DIR/mirror.img  ext4, a flat apt repository: these, and the packages "mirror"
 #
-# The packages come through this machine's apt and stay in DIR/mirror. As root, or as anybody for whom
-# `unshare --user` and newuidmap (package uidmap) work.
+# The packages come through this machine's apt and stay in DIR/mirror. As root, as anybody for whom `unshare --user` and
+# newuidmap (package uidmap) work, or else through sudo.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -31,6 +31,16 @@ fail()
 want()
 {
     awk -v kind="$1" '$1 == kind { print $2 }' "$list"
+}
+
+# Whoever may not be root in a namespace of his own installs through sudo.
+installer()
+{
+    if [ "$(id -u)" = 0 ] || { command -v newuidmap && unshare --user true; } >/dev/null 2>&1 || ! command -v sudo >/dev/null; then
+        env TZ=UTC mmdebstrap "$@"
+    else
+        sudo env TZ=UTC mmdebstrap "$@"
+    fi
 }
 
 # An empty status file makes apt fetch all that a new system needs.
@@ -58,7 +68,7 @@ rm -rf "$dir/new"
 mkdir -p "$dir/new/root"
 chmod 1777 "$dir/new" "$dir/new/root"
 # shellcheck disable=SC2016
-TZ=UTC mmdebstrap --variant=apt --format=null --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+installer --variant=apt --format=null --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
     --include="$(want guest | tr '\n' ',')" --aptopt='APT::Install-Recommends "false"' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
@@ -74,7 +84,7 @@ TZ=UTC mmdebstrap --variant=apt --format=null --hook-dir=/usr/share/mmdebstrap/h
     --customize-hook="mke2fs -q -F -t ext4 -L debian -d '$dir/new/root' '$dir/new/disk.img' 512M" \
     --customize-hook="umount '$dir/new/root'" \
     bookworm - "deb [trusted=yes] copy:$dir/mirror ./" >>"$dir/log" 2>&1 </dev/null ||
-    fail "mmdebstrap failed (it needs root, or user namespaces and the package uidmap)"
+    fail "mmdebstrap failed (it needs root, sudo, or user namespaces and the package uidmap)"
 mv "$dir/mirror.img.new" "$dir/mirror.img"
 mv "$dir/new/disk.img" "$dir/disk.img"
 rm -rf "$dir/new"

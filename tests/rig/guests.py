@@ -70,8 +70,9 @@ def vane_does(dom0, name, text):
     dom0.check(f"printf '%s\\n' '{text}' >{tty}")
 
 
-def until(dom0, condition, seconds=60):
-    dom0.check(f"i=0; until {condition}; do [ $((i=i+1)) -lt {seconds} ] || {{ vane list; exit 1; }}; sleep 1; done",
+def until(dom0, condition, seconds=60, tell="vane list"):
+    """Wait for a condition of the shell; @tell says in Dom0 why it may not have come."""
+    dom0.check(f"i=0; until {condition}; do [ $((i=i+1)) -lt {seconds} ] || {{ {tell}; exit 1; }}; sleep 1; done",
                seconds * 3 + 30)
 
 

@@ -4,6 +4,10 @@ from guests import console_logs, free_memory, guest_does, guest_says, nothing_le
 from scenario import equal, healthy, only_on, slow
 
 
+# Who restarts a guest says here why he did not: xl's background process, or vaned.
+WHY_NOT = "xl list; tail -n 20 /var/log/xen/xl-*.log /var/log/vane/events.log"
+
+
 def field(dom0, tool, name, column):
     """A column of the guest's row of `list`."""
     return dom0.check(f"{tool} list {name}").splitlines()[-1].split()[column]
@@ -72,7 +76,7 @@ def a_day(dom0, tool):
     started(dom0, tool, "job")
     number = field(dom0, tool, "job", 1)
     dom0.check(f"{tool} reboot job")
-    until(dom0, f"[ $(cat {console_logs('job')} 2>/dev/null | grep -c 'guest ready') = 2 ]", 180)
+    until(dom0, f"[ $(cat {console_logs('job')} 2>/dev/null | grep -c 'guest ready') = 2 ]", 180, WHY_NOT)
     assert field(dom0, tool, "job", 1) != number, "the reboot kept the domain's number"
     dom0.check(f"{tool} shutdown -w job", 180)
     nothing_left(dom0, before)
@@ -85,7 +89,7 @@ def rebooted(dom0, tool):
     for _ in range(2):
         number = field(dom0, tool, "quick", 1)
         dom0.check(f"{tool} reboot quick")
-        until(dom0, f"n=$({tool} domid quick 2>/dev/null) && [ $n != {number} ]")
+        until(dom0, f"n=$({tool} domid quick 2>/dev/null) && [ $n != {number} ]", tell=WHY_NOT)
     dom0.check(f"{tool} shutdown -w quick", 120)
     nothing_left(dom0, before)
 
