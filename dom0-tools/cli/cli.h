@@ -53,6 +53,8 @@ bool cli_size_kb(const char *s, char unit, uint64_t *kb);
 /* cmd_create.c: @file's text (NULL: none) with @n key=value lines behind it. malloc'ed, or NULL with the error. */
 char *cli_config_text(struct cli *c, const char *file, char **extra, int n);
 
+/* cmd_list.c: "0-3,5", "all" of @cpus, "none". */
+void cli_format_cpus(const uint8_t *map, int cpus, char *out, size_t len);
 /* cmd_list_long.c: @n domains; the exit status. */
 int cli_list_long(struct cli *c, const struct vane_dom *d, int n);
 

@@ -236,6 +236,11 @@ int cmd_network_attach(struct cli *c, int argc, char **argv)
     a.uuid = d.uuid;
     if (a.nic.devid < 0)
         a.nic.devid = next_devid(c->v, d.domid);
+    if (c->dry_run) {
+        printf("vif: %d on %s\n", a.nic.devid, a.nic.bridge ? a.nic.bridge : "the first bridge");
+        vane_nic_free(&a.nic);
+        return 0;
+    }
     dev = (struct dev){ d.domid, "vif", (uint32_t)a.nic.devid };
     rc = store_transaction(c->v, store_vif, &a);
     if (rc < 0)

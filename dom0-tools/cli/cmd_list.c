@@ -318,7 +318,7 @@ int cmd_uptime(struct cli *c, int argc, char **argv)
 
 /* ---- vcpu-list ---- */
 
-static void format_cpus(const uint8_t *map, int cpus, char *out, size_t len)
+void cli_format_cpus(const uint8_t *map, int cpus, char *out, size_t len)
 {
     size_t n = 0;
     int have = 0;
@@ -357,8 +357,8 @@ static void one_vcpu(struct cli *c, const struct vane_dom *d, uint32_t id, int c
     if (hard && soft && xc_vcpu_getinfo(v->xc, d->domid, id, &i) == 0) {
         if (xc_vcpu_getaffinity(v->xc, d->domid, (int)id, hard, soft,
                                 XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT) == 0) {
-            format_cpus(hard, cpus, h, sizeof(h));
-            format_cpus(soft, cpus, s, sizeof(s));
+            cli_format_cpus(hard, cpus, h, sizeof(h));
+            cli_format_cpus(soft, cpus, s, sizeof(s));
         }
         if (a) {
             struct json_object *o = json_object_new_object();

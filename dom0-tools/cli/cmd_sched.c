@@ -32,6 +32,18 @@ static int pin(struct cli *c, const struct vane_dom *d, uint32_t vcpu, xc_cpumap
     return cli_error(c);
 }
 
+static void print_maps(struct vane *v, xc_cpumap_t hard, xc_cpumap_t soft, uint32_t flags)
+{
+    int cpus = xc_get_online_cpus(v->xc);
+    char h[256] = "-", s[256] = "";
+
+    if (flags & XEN_VCPUAFFINITY_HARD)
+        cli_format_cpus(hard, cpus, h, sizeof(h));
+    if (flags & XEN_VCPUAFFINITY_SOFT)
+        cli_format_cpus(soft, cpus, s, sizeof(s));
+    printf("cpumap: %s%s%s\n", h, *s ? " " : "", s);
+}
+
 int cmd_vcpu_pin(struct cli *c, int argc, char **argv)
 {
     static const struct option opts[] = { { "force", 0, NULL, 'f' }, { NULL, 0, NULL, 0 } };
@@ -71,7 +83,9 @@ int cmd_vcpu_pin(struct cli *c, int argc, char **argv)
     if (rc)
         rc = cli_fail(c, "for example 0-3,^1, or all", "no list of CPUs: %s %s", argv[optind + 2],
                       soft_arg);
-    for (uint32_t i = first; rc == 0 && i <= last; i++)
+    if (rc == 0 && c->dry_run)
+        print_maps(c->v, hard, soft, flags);
+    for (uint32_t i = first; rc == 0 && !c->dry_run && i <= last; i++)
         rc = pin(c, &d, i, hard, soft, flags);
     free(hard);
     free(soft);

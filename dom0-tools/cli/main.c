@@ -158,6 +158,18 @@ static const char *const not_for_pv[] = {
     "cpupool-numa-split",
 };
 
+/* These obey -N; the others are not run under it. */
+static const char *const dry_runs[] = { "create", "block-attach", "network-attach", "vcpu-pin" };
+
+static bool can_dry_run(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(dry_runs); i++) {
+        if (strcmp(dry_runs[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
 const struct command *command_find(const char *name)
 {
     for (const struct command *p = commands; p->name; p++) {
@@ -355,6 +367,8 @@ int main(int argc, char **argv)
         return unknown_command(&c, argv[i]);
     if (argc > i + 1 && (strcmp(argv[i + 1], "--help") == 0 || strcmp(argv[i + 1], "-h") == 0))
         return cmd_help(&c, 2, (char *[]){ argv[0], argv[i], NULL });
+    if (c.dry_run && !can_dry_run(cmd->name))
+        return cli_fail(&c, "leave -N out", "command does not implement the -N (dryrun) option");
     c.v = vane_open(log_line, &c);
     if (!c.v)
         return EXIT_FAILURE;

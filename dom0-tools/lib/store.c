@@ -14,6 +14,13 @@ struct store_io *vane_store(struct vane *v)
     return &v->io;
 }
 
+/* How a connection to a daemon that died meanwhile ends. */
+static const char *hint_of(int rc)
+{
+    return rc == -EPIPE || rc == -ECONNRESET || rc == -ECONNREFUSED || rc == -EIO || rc == -EBADF
+        ? "is xenstored running? start it (or the service xen) and try again" : NULL;
+}
+
 int store_result(struct vane *v, struct store_io *io)
 {
     int rc = io->rc;
@@ -26,8 +33,8 @@ int store_result(struct vane *v, struct store_io *io)
     if (rc == -EINVAL || rc == -ERANGE)         /* xenstored's own -EINVAL is for malformed paths */
         return vane_fail(v, rc, "`vane store explain PATH` says what it takes",
                          "%s in XenStore does not take such a value", io->failed);
-    return vane_fail(v, rc, rc == -ENOSPC || rc == -EDQUOT
-                            ? "the XenStore quota is used up: xenstored --help" : NULL,
+    return vane_fail(v, rc, rc == -ENOSPC || rc == -EDQUOT ? "the XenStore quota is used up: xenstored --help"
+                                                           : hint_of(rc),
                      "cannot change %s in XenStore: %s", io->failed, strerror(-rc));
 }
 
@@ -63,7 +70,7 @@ int store_transaction(struct vane *v, store_txn_fn *body, void *arg)
     if (rc == -EAGAIN)
         return vane_fail(v, rc, "something rewrites the same XenStore nodes all the time",
                          "a XenStore transaction met %d conflicts in a row", STORE_XS_TRIES);
-    return vane_fail(v, rc, rc == -ENOSPC ? "too many transactions at once? try again" : NULL,
+    return vane_fail(v, rc, rc == -ENOSPC ? "too many transactions at once? try again" : hint_of(rc),
                      "XenStore refused a transaction: %s", strerror(-rc));
 }
 
@@ -78,7 +85,7 @@ int store_wait(struct vane *v, const char *path, int timeout_ms, store_done_fn *
     if (!vane_xs(v))
         return vane_last_error(v)->code;
     if (!xs_watch(v->xs, path, token))
-        return vane_fail(v, -errno, NULL, "cannot watch %s: %s", path, strerror(errno));
+        return vane_fail(v, -errno, hint_of(-errno), "cannot watch %s in XenStore: %s", path, strerror(errno));
     while ((rc = done(v, arg)) == 0) {
         struct pollfd pfd = { .fd = xs_fileno(v->xs), .events = POLLIN };
         int64_t left = deadline - vane_now_ms();

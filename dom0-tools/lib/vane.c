@@ -10,11 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "../store/pipe.h"
 #include "handle.h"
 
 /* Called by libxenctrl: keep errors as causes, pass everything on as debug output. */
@@ -132,28 +131,10 @@ xc_interface *vane_xc(struct vane *v)
     return v->xc;
 }
 
-/*
- * Where the daemon's socket refuses us, xs_open() would go on to the kernel's own way to the store, and
- * wait there for ever: 4.17 does not heed XS_OPEN_SOCKETONLY. errno says why then.
- */
-static bool daemon_is_dead(void)
-{
-    struct sockaddr_un at = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), err = 0;
-
-    snprintf(at.sun_path, sizeof(at.sun_path), "%s", xs_daemon_socket());
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&at, sizeof(at)) < 0)
-        err = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = err;
-    return err == ECONNREFUSED;
-}
-
 struct xs_handle *vane_xs(struct vane *v)
 {
     if (!v->xs) {
-        v->xs = daemon_is_dead() ? NULL : xs_open(0);
+        v->xs = store_open();
         if (!v->xs)
             vane_fail(v, -ENODEV, "start xenstored (or the service xen) and try again",
                       "cannot connect to XenStore: %s", strerror(errno));

@@ -15,6 +15,7 @@
 
 #include "cmd_internal.h"
 #include "contract.h"
+#include "pipe.h"
 #include "store_cmd.h"
 #include "store_schema.h"
 #include "tree.h"
@@ -55,7 +56,7 @@ int store_fail(const char *verb, const char *fmt, ...)
 
 struct xs_handle *store_connect(const char *verb)
 {
-    struct xs_handle *xs = xs_open(0);
+    struct xs_handle *xs = store_open();
 
     if (!xs)
         store_fail(verb, "cannot reach xenstored at %s: %s; is it running, and are you root?",

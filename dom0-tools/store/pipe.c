@@ -50,12 +50,28 @@ int store_connect_daemon(void)
     memcpy(addr.sun_path, path, strlen(path) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0) {
+        int err = errno;
+
         close(fd);
+        if (err != ENOENT)              /* the daemon died: through the kernel we would wait for it for ever */
+            return -err;
         fd = open("/dev/xen/xenbus", O_RDWR | O_CLOEXEC);
     }
     if (fd < 0)                         /* never ENOENT: that is about nodes */
         return errno == ENOENT ? -ENOTCONN : -errno;
     return fd;
+}
+
+struct xs_handle *store_open(void)
+{
+    int fd = store_connect_daemon();
+
+    if (fd < 0) {
+        errno = -fd;
+        return NULL;
+    }
+    close(fd);
+    return xs_open(0);
 }
 
 struct store_pipe *pipe_open(void)
@@ -112,8 +128,11 @@ static int read_all(struct store_pipe *p, void *to, size_t len)
 static int write_all(struct store_pipe *p, struct iovec *v, int n)
 {
     while (n) {
-        ssize_t done = writev(p->fd, v, n);
+        struct msghdr m = { .msg_iov = v, .msg_iovlen = (size_t)n };
+        ssize_t done = sendmsg(p->fd, &m, MSG_NOSIGNAL);    /* a daemon that died is an error, not our death */
 
+        if (done < 0 && errno == ENOTSOCK)                  /* /dev/xen/xenbus */
+            done = writev(p->fd, v, n);
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)

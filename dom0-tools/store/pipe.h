@@ -16,9 +16,16 @@
 #include <stdint.h>
 
 struct store_pipe;
+struct xs_handle;
 
 /* A descriptor connected to the daemon: its socket, or the kernel's device. -errno, never -ENOENT. */
 int store_connect_daemon(void);
+
+/*
+ * A connection of libxenstore, NULL with errno set. Where the daemon's socket refuses us because it died, xs_open()
+ * would go on to the kernel's own way to the store and wait there for ever: 4.17 does not heed XS_OPEN_SOCKETONLY.
+ */
+struct xs_handle *store_open(void);
 
 /* NULL with errno set. */
 struct store_pipe *pipe_open(void);

@@ -160,7 +160,7 @@ static int got_large_list(struct loader *l, struct tree_node *n)
     int rc = 0;
 
     if (!l->xs)
-        l->xs = xs_open(0);
+        l->xs = store_open();
     names = l->xs ? xs_directory(l->xs, XBT_NULL, tree_path(n, path), &count) : NULL;
     if (!names)
         return errno == ENOENT ? 0 : -errno;

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pipe.h"
 #include "watch.h"
 
 #define RETRY_MS 100                    /* between attempts to reach a daemon that is gone */
@@ -47,7 +48,7 @@ struct watcher *watcher_open(void)
 
     if (!w)
         return NULL;
-    w->xs = xs_open(0);
+    w->xs = store_open();
     if (!w->xs) {
         free(w);
         return NULL;
@@ -111,7 +112,7 @@ static int reconnect(struct watcher *w)
 {
     if (w->xs)
         xs_close(w->xs);
-    w->xs = xs_open(0);
+    w->xs = store_open();
     if (!w->xs)
         return -errno;
     for (const struct watch *e = w->list; e; e = e->next) {
