@@ -12,9 +12,10 @@
  * visible to it, and wrong.
  *
  *   I1  A log, once made, lives as long as the domain's frames: who marks needs no lock.
- *   I2  A frame's bit is set before an entry with the current key names it, and bits are taken away only while the
- *       domain does not run and only together with a new epoch. So: current key implies bit set, or written before the bit
- *       was read.
+ *   I2  A frame's bit is set before an entry with the current key names it. A round has a map of its own: the next
+ *       epoch and the change of maps happen together, with the domain paused, so current key implies bit set in the
+ *       current map. That is all that the domain is paused for: a step of the same length for any domain. What the
+ *       round before wrote is handed out, and taken away, from its map while the domain runs.
  *   I3  Entries get key 0 when they are made (l1e_fixed) and after a sweep; no key of an epoch that is yet to come is in any
  *       table. Stale translations with such a key are flushed with the sweep.
  *   I4  The epoch changes only while the domain is paused; each vCPU loads its PKRU when it is switched in.
@@ -47,9 +48,16 @@ static uint64_t key_bits(unsigned epoch) { return (uint64_t)epoch << PKEY_SHIFT;
 
 static void mark_pfn(struct dirty_log *log, uint64_t pfn_value)
 {
+    unsigned now;
+
     /* The guest chooses what its M2P entries say: bounded here, and wrong only for itself. */
-    if (pfn_value < log->pfns && !bitmap_test(log->bits, (unsigned)pfn_value))
-        bitmap_atomic_set(log->bits, (unsigned)pfn_value);
+    if (pfn_value >= log->pfns)
+        return;
+    do {                                        /* other domains do not stand still when the maps change */
+        now = atomic_load(&log->now);
+        if (!bitmap_test(log->bits[now], (unsigned)pfn_value))
+            bitmap_atomic_set(log->bits[now], (unsigned)pfn_value);
+    } while (unlikely(atomic_load(&log->now) != now));
 }
 
 void dirty_log_mark_slow(struct domain *d, mfn_t m)
@@ -185,6 +193,13 @@ static uint64_t wanted_pfns(const struct domain *d)
     return ROUND_UP(MAX(MIN(said, believable), d->mm.tot_pages), 64 * CHUNK_WORDS);
 }
 
+static void log_free(struct dirty_log *log)
+{
+    heap_free(log->bits[0]);
+    heap_free(log->bits[1]);
+    heap_free(log);
+}
+
 static struct dirty_log *log_make(struct domain *d, uint64_t pfns)
 {
     struct dirty_log *log = heap_alloc(sizeof(*log));
@@ -192,9 +207,10 @@ static struct dirty_log *log_make(struct domain *d, uint64_t pfns)
     if (!log)
         return NULL;
     log->pfns = pfns;
-    log->bits = heap_alloc_array(pfns / 64, sizeof(uint64_t));
-    if (!log->bits) {
-        heap_free(log);
+    for (unsigned i = 0; i < 2; i++)
+        log->bits[i] = heap_alloc_array(pfns / 64, sizeof(uint64_t));
+    if (!log->bits[0] || !log->bits[1]) {
+        log_free(log);
         return NULL;
     }
     log->older = d->mm.log;
@@ -217,14 +233,15 @@ int dirty_log_enable(struct domain *d)
         if (!log)
             return -ENOMEM;
     }
+    for (unsigned i = 0; i < 2; i++)
+        __builtin_memset(log->bits[i], 0, log->pfns / 8);
     pause_begin(d, log);
     __atomic_store_n(&d->mm.log, log, __ATOMIC_RELEASE);
     /* Keys of an earlier logging may be left in the tables: a new epoch denies them like any others. */
     rc = next_epoch(d, log);
     if (rc == 0) {
-        __builtin_memset(log->bits, 0, log->pfns / 8);
         atomic_store(&log->faults, 0);
-        log->reading = false;
+        log->reading = log->owed = false;
         log->copied = log->dirty = 0;
         atomic_store(&log->active, true);
     }
@@ -246,6 +263,13 @@ int dirty_log_off(struct domain *d)
     return 0;
 }
 
+static uint64_t written(const struct dirty_log *log, uint64_t word)
+{
+    const uint64_t w = READ_ONCE(log->bits[log->from][word]);
+
+    return unlikely(log->owed) ? w | READ_ONCE(log->bits[!log->from][word]) : w;
+}
+
 /* One chunk from word @first on: @words of them, bits from @pages on masked. */
 static int copy_chunk(struct dirty_log *log, gva_t bitmap, uint64_t first, uint64_t pages, bool clean)
 {
@@ -256,16 +280,16 @@ static int copy_chunk(struct dirty_log *log, gva_t bitmap, uint64_t first, uint6
     for (uint64_t i = 0; i < words && first + i < log->pfns / 64; i++) {
         uint64_t mask = left - i * 64 < 64 ? (1UL << (left - i * 64)) - 1 : ~0UL;
 
-        chunk[i] = READ_ONCE(log->bits[first + i]) & mask;
+        chunk[i] = written(log, first + i) & mask;
         if (chunk[i])                           /* most of a large guest is not written in a round */
             dirty += (uint32_t)__builtin_popcountl(chunk[i]);
     }
     if (bitmap.n && guest_copy_out(gva(bitmap.n + first * 8), chunk, MIN((left + 7) / 8, CHUNK_WORDS * 8)))
         return -EFAULT;
-    /* Only what was handed out is forgotten; a bit set meanwhile (by Dom0) stays for the next round. */
+    /* Only what was handed out is forgotten; a bit that came late stays, and shows when the map is the current one again. */
     for (uint64_t i = 0; clean && dirty && i < words && first + i < log->pfns / 64; i++) {
         if (chunk[i])
-            __atomic_fetch_and(&log->bits[first + i], ~chunk[i], __ATOMIC_SEQ_CST);
+            __atomic_fetch_and(&log->bits[log->from][first + i], ~chunk[i], __ATOMIC_SEQ_CST);
     }
     log->dirty += dirty;
     return 0;
@@ -285,9 +309,23 @@ static int copy_all(struct dirty_log *log, gva_t bitmap, uint64_t pages, bool cl
     return 0;
 }
 
-/*
- * The new epoch comes first: a copy that fails half way then costs a round nothing but entries opened again, and never a bit.
- */
+/* The start of a round, or of a look: all that the domain stands still for. */
+static int begin_read(struct domain *d, struct dirty_log *log, bool clean)
+{
+    int rc;
+
+    pause_begin(d, log);
+    log->copied = log->dirty = 0;
+    log->from = atomic_load(&log->now);
+    grant_mark_written(d);
+    rc = clean ? next_epoch(d, log) : 0;
+    if (rc == 0 && clean)
+        atomic_store(&log->now, !log->from);                                                        /* I2 */
+    pause_end(d, log, rc);
+    return rc;
+}
+
+/* A copy that fails half way costs a round entries opened again and bits handed out twice, and never a bit. */
 int dirty_log_read(struct domain *d, gva_t bitmap, uint64_t pages, bool clean, uint32_t *dirty, uint32_t *faults)
 {
     struct dirty_log *log = d->mm.log;
@@ -295,21 +333,18 @@ int dirty_log_read(struct domain *d, gva_t bitmap, uint64_t pages, bool clean, u
 
     if (!log || !atomic_load(&log->active) || pages > 1UL << 40)
         return -EINVAL;
-    pause_begin(d, log);
-    if (!log->reading || log->sweeping) {
-        log->copied = log->dirty = 0;
-        grant_mark_written(d);
-        if (clean)
-            rc = next_epoch(d, log);
-    }
-    if (rc == 0)
-        rc = copy_all(log, bitmap, pages, clean);
+    if (!log->reading)
+        rc = begin_read(d, log, clean);
+    if (rc)
+        return rc;
+    rc = copy_all(log, bitmap, pages, clean);
+    log->reading = rc == -ERESTART;
+    if (clean && rc != -ERESTART)
+        log->owed = rc != 0;
     if (rc == 0) {
         *dirty = log->dirty;
         *faults = clean ? atomic_exchange(&log->faults, 0) : atomic_load(&log->faults);
     }
-    log->reading = rc == -ERESTART;
-    pause_end(d, log, rc);
     return rc;
 }
 
@@ -317,8 +352,7 @@ void dirty_log_destroy(struct domain *d)
 {
     for (struct dirty_log *log = d->mm.log, *older; log; log = older) {
         older = log->older;
-        heap_free(log->bits);
-        heap_free(log);
+        log_free(log);
     }
     d->mm.log = NULL;
 }
@@ -340,7 +374,7 @@ void dirty_log_audit(struct domain *d)
             BUG_ON(key > log->epoch);                                                           /* I3 */
             if (key == log->epoch && (e & PTE_RW) && mfn_is_ram(f) && frame_owner(frame_of(f)) == d->id &&
                 m2p_get(f) < log->pfns)
-                BUG_ON(!bitmap_test(log->bits, (unsigned)m2p_get(f)));                          /* I2 */
+                BUG_ON(!bitmap_test(log->bits[atomic_load(&log->now)], (unsigned)m2p_get(f)));                          /* I2 */
         }
         pt_release_l1(mfn_to_maddr(m));
     }

@@ -16,6 +16,7 @@
 
 #define SLOTS 24                        /* of each of two L1 tables: 0..15 data, 16.. read-only tables */
 #define PAGES FX_OWN
+#define READ_PAGES (3 * 4096)          /* more than a chunk: handing out can be cut short */
 
 static struct fx x;
 static uint8_t receiver[FX_OWN][PAGE_SIZE];
@@ -55,7 +56,16 @@ static void begin(uint64_t seed)
     fake_set_current(&x.va);
 }
 
-static bool dirty_now(unsigned pfn_) { return x.a.mm.log && bitmap_test(x.a.mm.log->bits, pfn_); }
+/* In the map of this round; what a CLEAN that failed owes counts too. */
+static bool dirty_now(unsigned pfn_)
+{
+    const struct dirty_log *log = x.a.mm.log;
+    const unsigned now = log ? atomic_load(&log->now) : 0;
+
+    return log && (bitmap_test(log->bits[now], pfn_) || (log->owed && bitmap_test(log->bits[!now], pfn_)));
+}
+
+static void cpu_write(unsigned va, unsigned offset, uint8_t value);
 
 /* Keys, A and D are not the guest's data: tables are compared without them, as the receiver will clear them. */
 static bool same(unsigned i)
@@ -93,16 +103,19 @@ static void receive(const uint64_t *bits)
 
 static int clean(bool reset)
 {
-    uint64_t bits[BITMAP_WORDS(PAGES)];
+    static uint64_t bits[BITMAP_WORDS(READ_PAGES)];
     uint32_t dirty, faults;
     int rc;
 
     memset(bits, 0xff, sizeof(bits));
     fake_guest_reset();
     fake_guest_share(bits, sizeof(bits));
-    do
-        rc = dirty_log_read(&x.a, fake_gva(bits), PAGES, reset, &dirty, &faults);
-    while (rc == -ERESTART);
+    while ((rc = dirty_log_read(&x.a, fake_gva(bits), READ_PAGES, reset, &dirty, &faults)) == -ERESTART) {
+        /* it stands still for a sweep, and runs while the bits are handed out */
+        CU_ASSERT_EQUAL(x.a.pause_count, x.a.mm.log->sweeping);
+        if (x.a.pause_count == 0)
+            cpu_write(rnd(2) * SLOTS + rnd(16), rnd(PAGE_SIZE), (uint8_t)rnd(256));
+    }
     if (rc == 0 && reset)
         receive(bits);
     return rc;
@@ -189,7 +202,18 @@ static const char *step(void)
     case 8:
         (void)fx_ext(&x.va, MMUEXT_COPY_PAGE, x.fa[8 + rnd(40)].n, x.fa[8 + rnd(40)].n, DOMID_SELF);
         return "copy page";
-    case 9:
+    case 9: {                                   /* a bad handle: nothing is handed out, nothing is lost */
+        uint32_t dirty, faults;
+        int rc;
+
+        fake_guest_reset();
+        do
+            rc = dirty_log_read(&x.a, fake_gva(receiver), PAGES, true, &dirty, &faults);
+        while (rc == -ERESTART);
+        CU_ASSERT_EQUAL(rc, -EFAULT);
+        return "clean that fails";
+    }
+    case 10:
         fake_pkru_spoiled = true;               /* WRPKRU; the model keeps its own PKRU, so only the path is taken */
         return "wrpkru";
     default:
@@ -275,7 +299,7 @@ static void test_codes(void)
     fake_pku = false;
     CU_ASSERT_EQUAL(dirty_log_enable(&x.a), -EOPNOTSUPP);
     fake_pku = true;
-    for (unsigned k = 1; k <= 2; k++) {
+    for (unsigned k = 1; k <= 3; k++) {
         fake_heap_fail_at(k);
         CU_ASSERT_EQUAL(dirty_log_enable(&x.a), -ENOMEM);
     }
@@ -298,6 +322,11 @@ static void test_codes(void)
     CU_ASSERT_EQUAL(dirty, 2);
     CU_ASSERT_EQUAL(big[1], 3);
     CU_ASSERT_EQUAL(big[1000], 0);
+    /* What was owed is handed out twice, then no more. */
+    CU_ASSERT_EQUAL(dirty_log_read(&x.a, gva(0), PAGES, true, &dirty, &faults), 0);
+    CU_ASSERT_EQUAL(dirty, 2);
+    CU_ASSERT_EQUAL(dirty_log_read(&x.a, gva(0), PAGES, true, &dirty, &faults), 0);
+    CU_ASSERT_EQUAL(dirty, 0);
     CU_ASSERT_FALSE(dirty_now(8));
     /* Off and on again: old keys mean nothing. */
     cpu_write(0, 0, 2);
