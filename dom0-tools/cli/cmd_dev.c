@@ -190,7 +190,7 @@ int cmd_block_attach(struct cli *c, int argc, char **argv)
         vane_disk_free(&disk);
         return 0;
     }
-    rc = vbd_open(c->v, d.domid, &disk, &a.vbd);
+    rc = vbd_open(c->v, d.domid, &disk, VBD_MAKE, &a.vbd);
     if (rc == 0)
         rc = store_transaction(c->v, store_vbd, &a);
     if (rc < 0) {

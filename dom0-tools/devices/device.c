@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <xen/io/xenbus.h>
 
@@ -78,6 +79,17 @@ bool dev_exists(struct store_io *io, const struct dev *d)
 
     store_path_libxl_dev(path, sizeof(path), d->domid, d->kind, d->number);
     return store_xs_exists(io, path);
+}
+
+bool dev_is_unbound(const struct dev *d)
+{
+    char path[128];
+    int n = snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/%s-%u-%u", d->kind, d->domid, d->number);
+
+    if (access(path, F_OK) < 0)
+        return false;
+    snprintf(path + n, sizeof(path) - (size_t)n, "/driver");
+    return access(path, F_OK) < 0;
 }
 
 /* ---- waiting for a back end ---- */
@@ -158,10 +170,10 @@ struct close_arg {
     bool force;
 };
 
-/* Xenconsoled's devices have no state machine: there is nothing to ask or to wait for. */
+/* Xenconsoled's devices have no state machine, and nobody has an unbound one: there is nothing to ask or to wait for. */
 static bool is_asked(const struct leaving *l)
 {
-    return l->be[0] && strcmp(l->d.kind, "console") != 0;
+    return l->be[0] && strcmp(l->d.kind, "console") != 0 && !dev_is_unbound(&l->d);
 }
 
 /* store_transaction() reports the first error. */

@@ -40,6 +40,8 @@ bool dev_backend_path(struct store_io *io, const struct dev *d, char path[STORE_
 int dev_wait_backend(struct vane *v, const struct dev *d) MUST_CHECK;
 /* The error for a back end that did not do @what within DEV_INIT_MS, with what it says itself. */
 int dev_no_backend(struct vane *v, const struct dev *d, const char *what);
+/* Whether its back end is in no driver's hands: nobody answers there (vbd_release). */
+bool dev_is_unbound(const struct dev *d);
 /* Whether a directory with this device exists. */
 bool dev_exists(struct store_io *io, const struct dev *d);
 
@@ -62,16 +64,35 @@ struct vbd {
     bool server;            /* a qemu-nbd that the back end has not taken yet */
     uint32_t domid;
 };
-int vbd_open(struct vane *v, uint32_t domid, const struct vane_disk *d, struct vbd *out) MUST_CHECK;
+enum vbd_how {
+    VBD_LOOK,               /* see that it is there; vbd_store() then leaves out what the back end opens */
+    VBD_MAKE,               /* make a block device of it */
+    VBD_AGAIN,              /* the same, for a disk that has its nodes */
+};
+int vbd_open(struct vane *v, uint32_t domid, const struct vane_disk *d, enum vbd_how how, struct vbd *out)
+    MUST_CHECK;
 /* Give up what the back end has not taken over. */
 void vbd_close(struct vane *v, struct vbd *b);
 /* Refuses an image that another device has writable, or has at all when this one is writable. */
 int vbd_store(struct vane *v, struct store_io *io, uint32_t domid, const struct vbd *b) MUST_CHECK;
 int vbd_finish(struct vane *v, uint32_t domid, struct vbd *b) MUST_CHECK;
+/* The node that makes the back end open the image. */
+void vbd_put_image(struct store_io *io, uint32_t domid, const struct vbd *b);
+/* Whether the back end has the image open. */
+bool vbd_is_open(const struct dev *d);
+
+/* ---- vbd_move.c: a disk that changes hosts ---- */
+/*
+ * Flush it and take it from its back end, behind the back of a guest that stands still and has no request under way;
+ * nothing to do where it is not open.
+ */
+int vbd_release(struct vane *v, const struct dev *d) MUST_CHECK;
+/* Give it (back) to its back end; nothing to do where it is open. */
+int vbd_reopen(struct vane *v, uint32_t domid, const struct vane_disk *disk) MUST_CHECK;
 
 /* ---- nbd.c: images that qemu-nbd serves ---- */
-/* Serve the image of @d as @node. */
-int nbd_attach(struct vane *v, uint32_t domid, const struct vane_disk *d, char node[64]) MUST_CHECK;
+/* Serve the image of @d as @node; @again: for a disk that has its nodes. */
+int nbd_attach(struct vane *v, uint32_t domid, const struct vane_disk *d, bool again, char node[64]) MUST_CHECK;
 /* End the servers of those devices for which @which(device, @arg) holds. */
 typedef bool nbd_which(const struct dev *d, const void *arg);
 nbd_which nbd_is;           /* @arg: a struct dev */

@@ -145,13 +145,13 @@ static void warn_partitions(struct vane *v)
         vane_log(v, VANE_WARN, "Dom0 reads partition tables on /dev/nbd*: load the module with nbd.max_part=0");
 }
 
-int nbd_attach(struct vane *v, uint32_t domid, const struct vane_disk *d, char node[64])
+int nbd_attach(struct vane *v, uint32_t domid, const struct vane_disk *d, bool again, char node[64])
 {
     const struct dev self = { domid, "vbd", d->number };
     char pid_file[96], format[32], device[80];
     const char *reason = "all are in use";
 
-    if (dev_exists(vane_store(v), &self))
+    if (!again && dev_exists(vane_store(v), &self))
         return vane_fail(v, -EEXIST, NULL, "domain %u already has a disk %s", domid, d->vdev);
     nbd_detach(v, nbd_is, &self);       /* of a command that was killed */
 

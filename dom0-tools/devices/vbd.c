@@ -66,10 +66,10 @@ static int loop_attach(struct vane *v, const char *path, int file, bool writable
 }
 
 /* The image @file has a format of its own: qemu-nbd makes a block device of it. */
-static int serve(struct vane *v, struct vbd *out)
+static int serve(struct vane *v, bool again, struct vbd *out)
 {
     struct stat st;
-    int rc = nbd_attach(v, out->domid, out->d, out->node);
+    int rc = nbd_attach(v, out->domid, out->d, again, out->node);
 
     if (rc < 0)
         return rc;
@@ -84,7 +84,7 @@ static int serve(struct vane *v, struct vbd *out)
     return 0;
 }
 
-int vbd_open(struct vane *v, uint32_t domid, const struct vane_disk *d, struct vbd *out)
+int vbd_open(struct vane *v, uint32_t domid, const struct vane_disk *d, enum vbd_how how, struct vbd *out)
 {
     struct stat st;
     int fd, rc = 0;
@@ -102,7 +102,7 @@ int vbd_open(struct vane *v, uint32_t domid, const struct vane_disk *d, struct v
                          "check disk= in the configuration", "disk %s: cannot open %s: %s", d->vdev,
                          d->target, strerror(err));
     }
-    if (S_ISBLK(st.st_mode) && !d->format) {
+    if (S_ISBLK(st.st_mode) && !d->format && how != VBD_LOOK) {
         out->fd = fd;
         out->rdev = st.st_rdev;
         out->file_dev = st.st_rdev;
@@ -118,7 +118,8 @@ int vbd_open(struct vane *v, uint32_t domid, const struct vane_disk *d, struct v
     } else {
         out->file_dev = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
         out->file_ino = S_ISBLK(st.st_mode) ? 0 : st.st_ino;
-        rc = d->format ? serve(v, out) : loop_attach(v, d->target, fd, d->writable, out);
+        if (how != VBD_LOOK)
+            rc = d->format ? serve(v, how == VBD_AGAIN, out) : loop_attach(v, d->target, fd, d->writable, out);
     }
     close(fd);
     return rc;
@@ -248,6 +249,15 @@ static void put_front(struct store_io *io, uint32_t domid, const struct vane_dis
         store_put_vbd_fe_trusted(io, domid, d->number, false);
 }
 
+void vbd_put_image(struct store_io *io, uint32_t domid, const struct vbd *b)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "%x:%x", major(b->rdev), minor(b->rdev));
+    store_put_vbd_be_params(io, 0, domid, b->d->number, b->node);
+    store_put_vbd_be_physical_device(io, 0, domid, b->d->number, text);
+}
+
 /* For blkback; with script= for the script, which then says what the device is; without, xl runs one when it detaches the disk. */
 static void put_back(struct store_io *io, uint32_t domid, const struct vbd *b, const char *fe)
 {
@@ -269,11 +279,10 @@ static void put_back(struct store_io *io, uint32_t domid, const struct vbd *b, c
     script_path(text, sizeof(text), d->script);
     store_put_vbd_be_script(io, 0, domid, d->number, text);
     store_put_vbd_be_type(io, 0, domid, d->number, STORE_VBDTYPE_PHY);
-    store_put_vbd_be_params(io, 0, domid, d->number, d->script ? d->target : b->node);
-    if (!d->script) {
-        snprintf(text, sizeof(text), "%x:%x", major(b->rdev), minor(b->rdev));
-        store_put_vbd_be_physical_device(io, 0, domid, d->number, text);
-    }
+    if (d->script)
+        store_put_vbd_be_params(io, 0, domid, d->number, d->target);
+    else if (b->fd >= 0)
+        vbd_put_image(io, domid, b);
 }
 
 int vbd_store(struct vane *v, struct store_io *io, uint32_t domid, const struct vbd *b)
@@ -292,15 +301,20 @@ int vbd_store(struct vane *v, struct store_io *io, uint32_t domid, const struct 
     return 0;
 }
 
-/* The back end shows in sysfs once it has opened the device: then our descriptor may go (I1). */
-static int wait_opened(struct vane *v, const struct dev *d)
+bool vbd_is_open(const struct dev *d)
 {
     char path[128];
+
+    snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/vbd-%u-%u/physical_device", d->domid, d->number);
+    return access(path, F_OK) == 0;
+}
+
+/* Then our descriptor may go (I1). */
+static int wait_opened(struct vane *v, const struct dev *d)
+{
     int64_t deadline = vane_now_ms() + DEV_INIT_MS;
 
-    snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/vbd-%u-%u/physical_device",
-             d->domid, d->number);
-    while (access(path, F_OK) < 0) {
+    while (!vbd_is_open(d)) {
         if (vane_now_ms() > deadline)
             return dev_no_backend(v, d, "open the disk");
         usleep(1000);

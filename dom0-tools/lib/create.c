@@ -3,7 +3,8 @@
  * create.c - the pipeline that makes a domain
  *
  * kernel, domain, names, memory, nodes and devices, image, start state, introduction, back ends,
- * unpause. Back ends start while the image is written. Each step is timed.
+ * unpause. Back ends start while the image is written; a domain out of a stream has its devices
+ * before its memory. Each step is timed.
  *
  *   I1  the mark (journal.h) exists before the domain does and goes when the domain is complete.
  *   I2  a failure after the domain exists destroys it before returning; the first error is reported.
@@ -205,12 +206,20 @@ static int write_names(struct vane *v, struct store_io *io, void *arg)
 
 /* ---- second transaction: console and devices; start_info tells a PV guest where its store is ---- */
 
+static int write_console(struct vane *v, struct store_io *io, void *arg)
+{
+    const struct work *w = arg;
+
+    (void)v;
+    console_store(io, w->domid, w->arg->console, w->console_port, w->console_mfn);
+    return 0;
+}
+
 static int write_devices(struct vane *v, struct store_io *io, void *arg)
 {
     struct work *w = arg;
     int rc = 0;
 
-    console_store(io, w->domid, w->arg->console, w->console_port, w->console_mfn);
     for (unsigned i = 0; i < w->c->n_disks && rc >= 0; i++)
         rc = vbd_store(v, io, w->domid, &w->vbds[i]);
     for (unsigned i = 0; i < w->c->n_nics && rc >= 0; i++)
@@ -228,7 +237,7 @@ static int open_disks(struct work *w)
     for (unsigned i = 0; i < w->c->n_disks; i++)
         w->vbds[i].fd = -1;
     for (unsigned i = 0; i < w->c->n_disks && rc == 0; i++)
-        rc = vbd_open(w->v, w->domid, &w->c->disks[i], &w->vbds[i]);
+        rc = vbd_open(w->v, w->domid, &w->c->disks[i], w->arg->disks_later ? VBD_LOOK : VBD_MAKE, &w->vbds[i]);
     return rc;
 }
 
@@ -236,7 +245,7 @@ static int finish_devices(struct work *w)
 {
     int rc = 0;
 
-    for (unsigned i = 0; i < w->c->n_disks && rc == 0; i++)
+    for (unsigned i = 0; i < w->c->n_disks && rc == 0 && !w->arg->disks_later; i++)
         rc = vbd_finish(w->v, w->domid, &w->vbds[i]);
     for (unsigned i = 0; i < w->c->n_nics && rc == 0; i++)
         rc = vif_finish(w->v, w->domid, &w->c->nics[i]);
@@ -278,11 +287,34 @@ static int filled_memory(struct work *w)
     return rc;
 }
 
+static int write_both(struct vane *v, struct store_io *io, void *arg)
+{
+    int rc = write_console(v, io, arg);
+
+    return rc < 0 ? rc : write_devices(v, io, arg);
+}
+
+/*
+ * A domain that comes out of a stream may be one whose users wait: its devices are complete before its memory
+ * arrives, so that little is left to do after the last byte. Only the console's ring is found in its memory.
+ */
+static int devices_first(struct work *w)
+{
+    int rc = store_transaction(w->v, write_devices, w);
+
+    if (rc == 0)
+        rc = finish_devices(w);
+    step_done(w, "devices");
+    return rc;
+}
+
 static int memory_and_nodes(struct work *w)
 {
     struct vane *v = w->v;
-    int rc = boot_event_port(v, w->domid, &w->store_port);
+    int rc = w->arg->fill ? devices_first(w) : 0;
 
+    if (rc == 0)
+        rc = boot_event_port(v, w->domid, &w->store_port);
     if (rc == 0)
         rc = boot_event_port(v, w->domid, &w->console_port);
     if (rc == 0)
@@ -291,8 +323,8 @@ static int memory_and_nodes(struct work *w)
     if (rc == 0)
         rc = boot_seed_grants(v, w->domid, w->console_mfn, w->store_mfn);
     if (rc == 0)
-        rc = store_transaction(v, write_devices, w);
-    step_done(w, "devices");
+        rc = store_transaction(v, w->arg->fill ? write_console : write_both, w);
+    step_done(w, "nodes");
     return rc;
 }
 
@@ -365,6 +397,10 @@ static int build_domain(struct work *w)
     if (rc == 0)
         rc = destroy_replaced(w);
     if (rc == 0)
+        rc = vane_record_write(v, (struct vane_record){ w->domid, w->c->uuid }, w->c->text);
+    if (rc == 0)
+        vane_userdata_write(v, (struct vane_record){ w->domid, w->c->uuid }, w->c);
+    if (rc == 0)
         rc = open_disks(w);
     if (rc == 0)
         rc = memory_and_nodes(w);
@@ -372,13 +408,9 @@ static int build_domain(struct work *w)
         rc = write_image(w);
     if (rc == 0)
         rc = introduce(w);
-    if (rc == 0)
+    if (rc == 0 && !w->arg->fill)
         rc = finish_devices(w);
     step_done(w, "back ends");
-    if (rc == 0)
-        rc = vane_record_write(v, (struct vane_record){ w->domid, w->c->uuid }, w->c->text);
-    if (rc == 0)
-        vane_userdata_write(v, (struct vane_record){ w->domid, w->c->uuid }, w->c);
     if (rc == 0 && !w->arg->paused && xc_domain_unpause(v->xc, w->domid) < 0)
         rc = vane_fail(v, -errno, NULL, "cannot start the domain: %s", strerror(errno));
     return rc;

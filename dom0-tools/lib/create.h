@@ -34,6 +34,7 @@ struct vane_create {
     void *opaque;
     /* in */
     bool paused;                /* leave it paused */
+    bool disks_later;           /* another host has them open: only see that they are there; vbd_reopen() */
     uint32_t replaces;          /* a dead domain whose name and memory this one takes, or ANY */
     const char *cache_dir;      /* NULL: no kernel cache */
     const char *console;        /* who serves the console: "xenconsoled", "vaned" */

@@ -9,12 +9,13 @@
  * (more pages than one) ring-ref0.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "../lib/create.h"          /* before Xen's headers, which make console_mfn a macro */
 
 #include <xengnttab.h>
 
@@ -62,32 +63,7 @@ static int drain(struct vane *v, xengnttab_handle *gnt, const struct dev *d)
     return rc;
 }
 
-/* The device the back end uses, by the number in the back end's directory, which only Dom0 writes. */
-static int flush(struct vane *v, const struct dev *d)
-{
-    char link[64], target[256], path[300] = "", number[32];
-    unsigned major, minor;
-    const char *name;
-    ssize_t n;
-    int fd, rc = 0;
-
-    if (store_get_vbd_be_physical_device(vane_store(v), 0, d->domid, d->number, number, sizeof(number)) <= 0 ||
-        sscanf(number, "%x:%x", &major, &minor) != 2)
-        return 0;
-    snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major, minor);
-    n = readlink(link, target, sizeof(target) - 1);
-    target[n > 0 ? n : 0] = '\0';
-    name = strrchr(target, '/');
-    snprintf(path, sizeof(path), "/dev/%s", name ? name + 1 : target);
-    fd = name ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0 || fsync(fd) < 0)
-        rc = vane_fail(v, -errno, NULL, "cannot flush disk %u (%s): %s", d->number, path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return rc;
-}
-
-int disks_settle(struct vane *v, uint32_t domid)
+int disks_release(struct vane *v, uint32_t domid)
 {
     xengnttab_handle *gnt = NULL;
     struct dev *list;
@@ -103,10 +79,28 @@ int disks_settle(struct vane *v, uint32_t domid)
         if (rc == 0)
             rc = drain(v, gnt, &list[i]);
         if (rc == 0)
-            rc = flush(v, &list[i]);
+            rc = vbd_release(v, &list[i]);
     }
     if (gnt)
         xengnttab_close(gnt);
     free(list);
+    return rc;
+}
+
+int disks_open(struct vane *v, const struct vane_dom *d)
+{
+    struct vane_config *cfg = NULL;
+    char *text;
+    size_t len = 0;
+    int rc;
+
+    text = vane_config_of(vane_record_of(d), &len);
+    if (!text)
+        return vane_fail(v, -ENOENT, NULL, "the configuration of domain %u is not known", d->domid);
+    rc = vane_config_parse(v, "record", text, len, &cfg);
+    for (unsigned i = 0; rc == 0 && i < cfg->n_disks; i++)
+        rc = vbd_reopen(v, d->domid, &cfg->disks[i]);
+    free(text);
+    vane_config_free(cfg);
     return rc;
 }

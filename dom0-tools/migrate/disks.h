@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* disks.h - a suspended guest's disks before somebody else writes to them */
+/* disks.h - the disks of a guest that stands still, on their way from one host to another */
 #ifndef VANE_MIGRATE_DISKS_H
 #define VANE_MIGRATE_DISKS_H
 
 #include "../lib/vane.h"
 
 /*
- * Wait until the back end has answered every request that the suspended guest has made, then flush the devices.
- * A request that were still under way could otherwise overtake what the guest writes at its new place.
+ * Wait until the back ends have answered every request that the suspended guest has made, flush the devices and take
+ * them from the back ends: another host may open them. A request that were still under way could overtake what
+ * the guest writes at its new place; what that host read too early could be out of date.
  */
-int disks_settle(struct vane *v, uint32_t domid) MUST_CHECK;
+int disks_release(struct vane *v, uint32_t domid) MUST_CHECK;
+/* Give the domain's back ends what its configuration names; nothing to do for those that have it. */
+int disks_open(struct vane *v, const struct vane_dom *d) MUST_CHECK;
 
 #endif

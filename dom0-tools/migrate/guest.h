@@ -25,11 +25,11 @@ int guest_look(struct vane *v, const struct migrate_record *r, enum guest_is *is
 /* stream_save(). */
 int guest_send(struct vane *v, const struct migrate_record *r, int fd, const struct save_options *o, int64_t *down_ms)
     MUST_CHECK;
-/* It stands still: wait until what it has written is on its disks, before anybody else writes there (I7). */
+/* It stands still: wait until what it has written is on its disks and let go of them, before anybody else opens them (I7). */
 int guest_settle(struct vane *v, const struct migrate_record *r) MUST_CHECK;
 /* ABI: xl's sender gives up the guest's name before GO, so that xl's receiver can take it on one host. */
 int guest_set_aside(struct vane *v, const struct migrate_record *r) MUST_CHECK;
-/* Let it go on, under its name; harmless when it does. */
+/* Let it go on, with its disks and under its name; harmless when it does. */
 int guest_resume(struct vane *v, const struct migrate_record *r) MUST_CHECK;
 
 /* ---- target ---- */
@@ -37,9 +37,9 @@ int guest_resume(struct vane *v, const struct migrate_record *r) MUST_CHECK;
 int guest_welcome(struct vane *v, const struct migrate_record *offer) MUST_CHECK;
 /* Make the copy, paused, from the stream; fills r->domid. Nothing is left on failure. */
 int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg, struct migrate_record *r) MUST_CHECK;
-/* Start it under its name, if that is free; harmless when it runs. A failure means that it has not run. */
+/* Open its disks and start it; harmless when it runs. A failure means that it has not run. */
 int guest_start(struct vane *v, const struct migrate_record *r) MUST_CHECK;
-/* Give it its name, once the other copy is gone. */
+/* Give it its name; on one host that is free once the other copy is gone. */
 int guest_rename(struct vane *v, const struct migrate_record *r) MUST_CHECK;
 
 /* ---- both ---- */

@@ -14,14 +14,14 @@
 
 #define SLACK_KB 8192u                  /* page tables and the hypervisor's own of a domain */
 
-/* The domain of the record: 1, or 0 when there is none (any more). */
+/* The domain of the record, without its name: 1, or 0 when there is none (any more). */
 static int find(struct vane *v, const struct migrate_record *r, struct vane_dom *d)
 {
     int rc;
 
     if (r->domid == VANE_DOMID_ANY || strcmp(r->boot, migrate_boot_id()) != 0)
         return 0;
-    rc = vane_dom_get(v, r->domid, d);
+    rc = vane_dom_state(v, r->domid, d);
     if (rc == -ESRCH)
         return 0;
     return rc < 0 ? rc : !d->dying && memcmp(&d->uuid, &r->guest, sizeof(d->uuid)) == 0;
@@ -31,6 +31,8 @@ static int must_find(struct vane *v, const struct migrate_record *r, struct vane
 {
     int n = find(v, r, d);
 
+    if (n > 0)
+        vane_dom_name(v, d);
     return n < 0 ? n : n ? 0 : vane_fail(v, -ESRCH, NULL, "the copy of %s here is gone", r->name);
 }
 
@@ -62,7 +64,7 @@ int guest_send(struct vane *v, const struct migrate_record *r, int fd, const str
 
 int guest_settle(struct vane *v, const struct migrate_record *r)
 {
-    return disks_settle(v, r->domid);
+    return disks_release(v, r->domid);
 }
 
 int guest_set_aside(struct vane *v, const struct migrate_record *r)
@@ -80,6 +82,8 @@ int guest_resume(struct vane *v, const struct migrate_record *r)
     struct vane_dom d;
     int rc = must_find(v, r, &d);
 
+    if (rc == 0)
+        rc = disks_open(v, &d);
     if (rc == 0)
         rc = stream_resume(v, &d);
     if (rc == 0 && strcmp(d.name, r->name) != 0 && vane_rename(v, &d, r->name) < 0)
@@ -127,7 +131,7 @@ int guest_welcome(struct vane *v, const struct migrate_record *offer)
 
 int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg, struct migrate_record *r)
 {
-    struct vane_create a = { .replaces = VANE_DOMID_ANY, .console = "xenconsoled" };
+    struct vane_create a = { .replaces = VANE_DOMID_ANY, .console = "xenconsoled", .disks_later = true };
     char *final = cfg->name;
     int rc;
 
@@ -159,13 +163,14 @@ int guest_rename(struct vane *v, const struct migrate_record *r)
 int guest_start(struct vane *v, const struct migrate_record *r)
 {
     struct vane_dom d;
-    int rc = must_find(v, r, &d);
+    int n = find(v, r, &d);             /* its name is asked of XenStore: nothing for now */
 
-    if (rc < 0)
-        return rc;
-    if (guest_rename(v, r) < 0)         /* on one host the source's copy still has it */
-        vane_log(v, VANE_INFO, "%s", vane_last_error(v)->what);
-    return r->paused || !d.paused ? 0 : vane_unpause(v, r->domid);
+    if (n <= 0)
+        return n < 0 ? n : vane_fail(v, -ESRCH, NULL, "the copy of %s here is gone", r->name);
+    n = disks_open(v, &d);
+    if (n == 0 && !r->paused && d.paused)
+        n = vane_unpause(v, r->domid);
+    return n;
 }
 
 /* ---- both ---- */
@@ -197,7 +202,9 @@ int guest_destroy(struct vane *v, const struct migrate_record *r)
 
     if (n < 0)
         return n;
-    if (n)
+    if (n) {
+        vane_dom_name(v, &d);
         return vane_destroy(v, &d);
+    }
     return r->role == MIGRATE_TARGET && r->domid == VANE_DOMID_ANY ? destroy_half_made(v, r) : 0;
 }

@@ -226,7 +226,10 @@ static int obey(struct target *t, const struct message *m)
         snprintf(e.what, sizeof(e.what), "%s", t->r.why);
     }
     work_stage(&t->w, S8_REPORT, NULL);
-    return say(t, MSG_STATE, *e.what ? &e : NULL);
+    rc = say(t, MSG_STATE, *e.what ? &e : NULL);
+    if (t->r.state == MIG_RUNNING)
+        rename_it(t);                               /* nobody waits for that any more */
+    return rc;
 }
 
 /* Until the source has what it wants. */

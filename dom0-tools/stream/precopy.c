@@ -9,6 +9,7 @@
 #include "precopy.h"
 
 #define STUCK_ROUNDS 3u
+#define SHORT_MS 5u             /* what is left goes so fast that a round would cost more than it saves */
 #define THROTTLE_FIRST 20u
 #define THROTTLE_STEP 20u
 #define THROTTLE_MAX 95u
@@ -56,11 +57,21 @@ static enum precopy_verdict at_the_end(struct precopy *p)
     return p->limits.strict ? PRECOPY_HOPELESS : PRECOPY_STOP;
 }
 
+/*
+ * What is left fits into the downtime: does another round shorten it? As long as each leaves a quarter less than
+ * the one before, it costs the guest nothing and takes no longer than standing still would have.
+ */
+static bool pays(const struct precopy *p, const struct precopy_round *r)
+{
+    return p->downtime_ms > SHORT_MS && r->dirty <= p->best - p->best / 4 && p->round < p->limits.max_rounds &&
+           (!p->limits.timeout_ms || r->elapsed_ms < p->limits.timeout_ms);
+}
+
 enum precopy_verdict precopy_judge(struct precopy *p, const struct precopy_round *r)
 {
     p->round++;
     measure(p, r);
-    if (r->dirty == 0 || p->downtime_ms <= p->limits.max_downtime_ms)
+    if (p->downtime_ms <= p->limits.max_downtime_ms && !pays(p, r))
         return PRECOPY_STOP;
     if (p->limits.timeout_ms && r->elapsed_ms >= p->limits.timeout_ms)
         return PRECOPY_TIMEOUT;

@@ -9,6 +9,7 @@
  * CLOCK_MONOTONIC in microseconds:
  *
  *   dom TIME DOMID UUID STATE   run | paused | suspended | down | dying | gone
+ *   disk TIME DOMID STATE       open | closed: whether the back end of its xvda has the image open, by sysfs
  *   free TIME PAGES             memory in nobody's hands (--once only)
  *   time TIME                   every 100 ms: lets the reader tell this clock from its own
  */
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <xenctrl.h>
 
 #define MAX_DOMAINS 128
@@ -26,6 +28,7 @@ struct seen {
     uint32_t domid;
     xen_domain_handle_t uuid;
     const char *state;
+    int disk;                       /* open */
 };
 
 static uint64_t now_us(void)
@@ -55,6 +58,23 @@ static void say(const struct seen *s, const char *state)
     printf(" %s\n", state);
 }
 
+#define XVDA 51712
+
+static int disk_is_open(uint32_t domid)
+{
+    char path[96];
+
+    snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/vbd-%u-%u/physical_device", domid, XVDA);
+    return access(path, F_OK) == 0;
+}
+
+static void look_at_disk(struct seen *s, int was)
+{
+    s->disk = disk_is_open(s->domid);
+    if (s->disk != was)
+        printf("disk %" PRIu64 " %u %s\n", now_us(), s->domid, s->disk ? "open" : "closed");
+}
+
 static const struct seen *find(const struct seen *list, int n, uint32_t domid)
 {
     for (int i = 0; i < n; i++)
@@ -79,10 +99,14 @@ static int look(xc_interface *xc, struct seen *was, int had)
         memcpy(is[i].uuid, info[i].handle, sizeof(is[i].uuid));
         if (!old || old->state != is[i].state || memcmp(old->uuid, is[i].uuid, sizeof(is[i].uuid)))
             say(&is[i], is[i].state);
+        look_at_disk(&is[i], old ? old->disk : 0);
     }
     for (int i = 0; i < had; i++)
-        if (!find(is, n, was[i].domid))
+        if (!find(is, n, was[i].domid)) {
+            if (was[i].disk)
+                printf("disk %" PRIu64 " %u closed\n", now_us(), was[i].domid);
             say(&was[i], "gone");
+        }
     memcpy(was, is, (size_t)n * sizeof(*is));
     return n;
 }

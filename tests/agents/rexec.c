@@ -31,6 +31,8 @@
 #include <glob.h>
 #include <inttypes.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,6 +53,14 @@ static _Noreturn void fail(const char *what)
     exit(255);                              /* as ssh: the connection's fault, not the command's */
 }
 
+/* As ssh and vane-tls do: a short message must not wait for the acknowledgement of the one before. */
+static void at_once(int fd)
+{
+    int one = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
 static int connected(const char *host, const char *port)
 {
     struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *list;
@@ -64,6 +74,7 @@ static int connected(const char *host, const char *port)
     if (fd < 0 || connect(fd, list->ai_addr, list->ai_addrlen) < 0)
         fail(host);
     freeaddrinfo(list);
+    at_once(fd);
     return fd;
 }
 
@@ -332,6 +343,7 @@ static int daemon_loop(const char *port, const char *fault_file)
 
         if (pid == 0) {
             setsid();
+            at_once(c);
             serve(c, fault_file);
         }
         if (c >= 0)

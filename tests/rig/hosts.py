@@ -18,7 +18,7 @@ import struct
 import qemu
 from nbd import NbdServer
 from switch import GATEWAY, Switch, cable
-from witness import DomWatch, Heart, Log, disk_order, heart_rules, one_runner
+from witness import DomWatch, Heart, Log, disk_order, heart_rules, one_opener, one_runner
 
 CPU = "max,-smap,-smep,-la57"                   # live migration needs protection keys; see docs/caveats.md
 FAULT = "/tmp/fault"                             # see rexec.c
@@ -40,6 +40,7 @@ class Host:
         self.machine.stop()
         self.watch.close()
         for domid, uuid in {(e.domid, e.uuid) for e in self.hosts.log.of("dom") if e.host == self.name}:
+            self.hosts.log("vbd", host=self.name, domid=domid, state="closed")
             self.hosts.log("dom", host=self.name, domid=domid, uuid=uuid, state="gone")
 
     def start(self):
@@ -179,7 +180,7 @@ class Guest:
         """All rules over what has been seen."""
         broken = one_runner(self.hosts.log, self.uuid, since) + heart_rules(self.heart, since)
         if self.has_disk and disk:
-            broken += disk_order(self.hosts.log, since) + self.disk_chain()
+            broken += disk_order(self.hosts.log, since) + one_opener(self.hosts.log, self.uuid, since) + self.disk_chain()
         assert not broken, "\n".join(broken) + "\n" + self.hosts.log.text(self.hosts.begin)
 
     def disk_chain(self):

@@ -3,7 +3,7 @@
 
 Events are (time, kind, fields); the time is this host's time.monotonic(). They come from
     Heart      a guest's heartbeats (tests/agents/checker.c): kinds beat, silence
-    DomWatch   which domains each host's hypervisor may run (tests/agents/domwatch.c): kind dom
+    DomWatch   which domains each host's hypervisor may run, and whose disk is open (tests/agents/domwatch.c): kinds dom, vbd
     NbdServer  the shared disk: kinds disk-open, disk-write, disk-flush, disk-close
     rexec      what befell the link: kinds fault, passed
     tests      what was done to whom: kinds migrate, done
@@ -135,6 +135,8 @@ class DomWatch:
             self.offset = arrived - theirs
         if words[0] == "dom" and len(words) == 5:
             self.log("dom", at=theirs + self.offset, host=self.host, domid=int(words[2]), uuid=words[3], state=words[4])
+        elif words[0] == "disk" and len(words) == 4:
+            self.log("vbd", at=theirs + self.offset, host=self.host, domid=int(words[2]), state=words[3])
         elif words[0] == "fault" and len(words) == 5:
             self.log("fault", at=theirs + self.offset, host=self.host, what=words[2], way=words[3], byte=int(words[4]))
         elif words[0] == "passed" and len(words) == 4:
@@ -222,6 +224,27 @@ def disk_order(log, since=0.0):
     if len(changes) > moves:
         return [f"I7: {len(changes)} times another host wrote than before, for {moves} moves"]
     return []
+
+
+def one_opener(log, uuid, since=0.0):
+    """I7: at most one host's back end has the guest's disk open at any instant."""
+    copies = {(e.host, e.domid) for e in log.of("dom") if e.uuid == uuid}
+    broken, opened, both = [], set(), None
+    for e in log.of("vbd"):
+        if (e.host, e.domid) not in copies:
+            continue
+        (opened.add if e.state == "open" else opened.discard)((e.host, e.domid))
+        if len(opened) > 1:
+            both = both or e.at
+        elif both:
+            if e.at - both > SLACK and e.at >= since:
+                broken.append(f"I7: the disk was open twice for {e.at - both:.3f} s")
+            both = None
+    if both:
+        broken.append(f"I7: the disk is open at {sorted(opened)}")
+    if not log.of("vbd"):
+        broken.append("I7: nobody has ever opened the disk: the witness is blind")
+    return broken
 
 
 def gaps(times):

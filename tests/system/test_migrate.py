@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Live migration between two hosts, watched from outside: under load, under faults, again and again."""
+import json
 import time
 
 import qemu
@@ -131,6 +132,27 @@ def test_fault_matrix(rig):
 @only_on("paravane")
 def test_four_vcpus(rig):
     there_and_back(rig, vcpus=4, mib=16, rate=2000)
+
+
+@slow
+@only_on("paravane")
+def test_throttle(rig):
+    """It writes faster than the link carries: as it is, the promised downtime cannot be kept; slowed down, it can."""
+    hosts = Hosts(rig)
+    guest = hosts.guest(memory=192, rate=100000, mib=32, disk=False).create()
+    promise = f"--strict --max-downtime 1500 --stall-timeout {int(10 * qemu.SCALE)}"
+    status, text = guest.host.machine.run(guest.migrate_command(hosts.other(guest.host), promise), 300)
+    assert status != 0 and "faster than the link carries" in text, text
+    guest.runs(30)
+    cap = guest.host.machine.check("vane sched-credit2 -d guest").split()[-1]
+    lines = []
+    guest.migrate(promise + " --throttle --progress=json", progress=lines.append)
+    guest.runs(30)
+    taken = [json.loads(line).get("throttle", 0) for line in lines if line.startswith("{")]
+    assert max(taken) > 0, "it was not slowed down\n" + "\n".join(lines)
+    assert guest.host.machine.check("vane sched-credit2 -d guest").split()[-1] == cap, "it stays slowed down"
+    guest.verdict()
+    end(hosts, guest)
 
 
 @slow

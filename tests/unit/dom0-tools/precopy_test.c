@@ -53,6 +53,25 @@ static void test_converges(void)
     CU_ASSERT(m.rounds > 3 && m.rounds < 15);
 }
 
+/* What is left fits at once: rounds that shrink it go on, until they do not or it is next to nothing. */
+static void test_shrinks_what_fits(void)
+{
+    struct model m = { .pages = 25600, .rate = 12800, .link = 100 * MIB };
+    struct precopy p;
+
+    CU_ASSERT_EQUAL(run(&m, &(struct precopy_limits){ .max_downtime_ms = 5000 }, &p), PRECOPY_STOP);
+    CU_ASSERT(p.downtime_ms < 50);
+    CU_ASSERT(m.rounds > 3 && m.rounds < 12);
+    m.rate = 25000;                                                 /* they shrink hardly */
+    CU_ASSERT_EQUAL(run(&m, &(struct precopy_limits){ .max_downtime_ms = 5000 }, &p), PRECOPY_STOP);
+    CU_ASSERT_EQUAL(m.rounds, 2);
+    m.rate = 12800;
+    CU_ASSERT_EQUAL(run(&m, &(struct precopy_limits){ .max_downtime_ms = 5000, .max_rounds = 2 }, &p), PRECOPY_STOP);
+    CU_ASSERT_EQUAL(m.rounds, 2);
+    CU_ASSERT_EQUAL(run(&m, &(struct precopy_limits){ .max_downtime_ms = 5000, .timeout_ms = 1 }, &p), PRECOPY_STOP);
+    CU_ASSERT_EQUAL(m.rounds, 1);
+}
+
 static void test_never_converges(void)
 {
     const struct model fast = { .pages = 262144, .rate = 100000, .link = 100 * MIB };
@@ -146,7 +165,7 @@ static void test_bucket_idle(void)
 int main(void)
 {
     static const struct unit_case cases[] = {
-        UNIT(test_idle_guest), UNIT(test_converges), UNIT(test_never_converges), UNIT(test_throttle),
+        UNIT(test_idle_guest), UNIT(test_converges), UNIT(test_shrinks_what_fits), UNIT(test_never_converges), UNIT(test_throttle),
         UNIT(test_odd_figures), UNIT(test_bucket_rate), UNIT(test_bucket_idle), { 0 },
     };
 
