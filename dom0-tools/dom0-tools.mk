@@ -57,7 +57,7 @@ DOM0_FILES  += $(B)/bin/vane-tls:/usr/sbin/vane-tls
 
 # Tests: the pure parts under the sanitizers, with guest memory faked where the builder needs it.
 VANE_TEST_PURE := $(VANE_XZ_C) dom0-tools/builder/xz_heap.c dom0-tools/builder/unpack.c dom0-tools/builder/elf.c dom0-tools/builder/build.c
-VANE_TEST_CFG  := $(sort $(wildcard dom0-tools/config/*.c)) dom0-tools/lib/vane.c dom0-tools/lib/uuid.c
+VANE_TEST_CFG  := $(sort $(wildcard dom0-tools/config/*.c)) dom0-tools/lib/vane.c dom0-tools/lib/uuid.c dom0-tools/store/pipe.c
 VANE_TESTS     := $(patsubst tests/unit/dom0-tools/%.c,$(B)/unit/dom0-tools/%,\
                     $(wildcard tests/unit/dom0-tools/*_test.c))
 VANE_FUZZERS   := $(patsubst tests/fuzz/dom0-tools/%.c,$(B)/fuzz/dom0-tools/%,\
@@ -83,7 +83,7 @@ $(B)/fuzz/dom0-tools/%: tests/fuzz/dom0-tools/%.c $(wildcard tests/unit/dom0-too
 	    -fno-sanitize-recover=all -o $@ $(filter %.c,$^) $(VANE_LIBS)
 
 # Migration: the two sides with a make-believe guest, records and messages by themselves.
-MIGRATE_PURE  := $(addprefix dom0-tools/migrate/,record.c message.c) dom0-tools/lib/vane.c dom0-tools/lib/uuid.c
+MIGRATE_PURE  := $(addprefix dom0-tools/migrate/,record.c message.c) dom0-tools/lib/vane.c dom0-tools/lib/uuid.c dom0-tools/store/pipe.c
 MIGRATE_TESTS := $(patsubst tests/unit/migrate/%.c,$(B)/unit/migrate/%,$(wildcard tests/unit/migrate/*_test.c))
 UNIT_TESTS    += $(MIGRATE_TESTS)
 

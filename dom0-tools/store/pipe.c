@@ -9,7 +9,9 @@
  *
  * ABI: xen/io/xs_wire.h.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
