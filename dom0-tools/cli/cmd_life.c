@@ -44,13 +44,47 @@ static void ensure_policy(struct cli *c, const struct vane_dom *d)
     free(record);
 }
 
-static int ask_one(struct cli *c, const struct vane_dom *d, const char *what, bool loud)
+/* The parts of shutdown and reboot: all are asked before anybody is waited for, and nobody who was not asked. */
+static int ask_all(struct cli *c, const struct vane_dom *list, int n, const char *what, bool wait)
 {
-    ensure_policy(c, d);
-    if (loud && !c->json)
-        fprintf(stderr, "%s domain %u\n", strcmp(what, "reboot") == 0 ? "Rebooting" : "Shutting down",
-                d->domid);
-    return vane_ask(c->v, d, what) < 0 ? cli_error(c) : 0;
+    bool *asked = calloc((size_t)n + 1, sizeof(*asked));
+    int rc = 0;
+
+    for (int i = 0; asked && i < n; i++) {
+        ensure_policy(c, &list[i]);
+        if (!c->json)
+            fprintf(stderr, "%s domain %u\n", strcmp(what, "reboot") == 0 ? "Rebooting" : "Shutting down",
+                    list[i].domid);
+        asked[i] = vane_ask_begin(c->v, &list[i], what) == 0;
+        if (!asked[i])
+            rc = cli_error(c);
+    }
+    for (int i = 0; asked && i < n; i++) {
+        if (asked[i] && vane_ask_end(c->v, &list[i], what) < 0) {
+            asked[i] = false;
+            rc = cli_error(c);
+        }
+    }
+    for (int i = 0; asked && wait && i < n; i++) {
+        if (asked[i] && vane_wait_down(c->v, list[i].domid, WAIT_DOWN_MS) < 0)
+            rc = cli_error(c);
+        else if (asked[i] && !c->json)
+            fprintf(stderr, "Domain %u has been shut down\n", list[i].domid);
+    }
+    free(asked);
+    return rc;
+}
+
+/* -a means guests that are up. */
+static int drop_others(struct vane_dom *list, int n)
+{
+    int kept = 0;
+
+    for (int i = 0; i < n; i++) {
+        if (list[i].domid != 0 && !list[i].shutdown && !list[i].dying)
+            list[kept++] = list[i];
+    }
+    return kept;
 }
 
 static int ask(struct cli *c, int argc, char **argv, const char *what)
@@ -58,9 +92,9 @@ static int ask(struct cli *c, int argc, char **argv, const char *what)
     static const struct option opts[] = {
         { "all", 0, NULL, 'a' }, { "wait", 0, NULL, 'w' }, { NULL, 0, NULL, 0 },
     };
-    struct vane_dom *list = NULL, one;
+    struct vane_dom *list, one;
     bool all = false, wait = false;
-    int ch, n = 1, rc = 0;
+    int ch, n, rc;
 
     while ((ch = getopt_long(argc, argv, "awFh", opts, NULL)) != -1) {
         switch (ch) {
@@ -70,28 +104,17 @@ static int ask(struct cli *c, int argc, char **argv, const char *what)
         default: return cli_usage(c, argv[0]);
         }
     }
-    if (!all && optind >= argc)
+    if (all) {
+        n = vane_dom_list(c->v, &list);
+        if (n < 0)
+            return cli_error(c);
+        rc = ask_all(c, list, drop_others(list, n), what, wait);
+        free(list);
+    } else if (optind >= argc) {
         return cli_fail(c, NULL, "You must specify -a or a domain id.");
-    if (!all && find(c, argv[optind], &one))
-        return EXIT_FAILURE;
-    if (all && (n = vane_dom_list(c->v, &list)) < 0)
-        return cli_error(c);
-    for (int i = 0; i < n; i++) {
-        const struct vane_dom *d = all ? &list[i] : &one;
-
-        if (d->domid == 0 && all)
-            continue;
-        rc |= ask_one(c, d, what, true);
+    } else {
+        rc = find(c, argv[optind], &one) ? EXIT_FAILURE : ask_all(c, &one, 1, what, wait);
     }
-    for (int i = 0; wait && i < n; i++) {
-        const struct vane_dom *d = all ? &list[i] : &one;
-
-        if (d->domid != 0 && vane_wait_down(c->v, d->domid, WAIT_DOWN_MS) < 0)
-            rc = cli_error(c);
-        else if (d->domid != 0 && !c->json)
-            fprintf(stderr, "Domain %u has been shut down\n", d->domid);
-    }
-    free(list);
     return rc ? rc : cli_ok(c, NULL, NULL);
 }
 
@@ -203,9 +226,9 @@ int cmd_trigger(struct cli *c, int argc, char **argv)
     if (argc > 3)
         vcpu = strtoul(argv[3], NULL, 10);
     if (strcmp(argv[2], "power") == 0)
-        return ask_one(c, &d, "poweroff", false);
+        return ask_all(c, &d, 1, "poweroff", false);
     if (strcmp(argv[2], "reset") == 0)
-        return ask_one(c, &d, "reboot", false);
+        return ask_all(c, &d, 1, "reboot", false);
     if (strcmp(argv[2], "nmi") != 0)
         return cli_fail(c, "power, reset or nmi", "trigger %s means nothing to a PV guest", argv[2]);
     if (xc_domain_send_trigger(c->v->xc, d.domid, XEN_DOMCTL_SENDTRIGGER_NMI, (uint32_t)vcpu) < 0) {

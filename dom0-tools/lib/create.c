@@ -6,7 +6,7 @@
  * unpause. Back ends start while the image is written; a domain out of a stream has its devices
  * before its memory. Each step is timed.
  *
- *   I1  the mark (journal.h) exists before the domain does and goes when the domain is complete.
+ *   I1  the mark (journal.h) exists before the domain does and goes when the domain is complete, or gone.
  *   I2  a failure after the domain exists destroys it before returning; the first error is reported.
  *   I3  the name is claimed in the transaction that checks that nobody has it.
  */
@@ -431,16 +431,20 @@ static void release(struct work *w)
     w->gm = NULL;
 }
 
-/* Destroy the half-made domain and report why it was not made (I2). */
-static void undo(struct work *w)
+/* Destroy the half-made domain and report why it was not made (I2). False: the next command has to (I1). */
+static bool undo(struct work *w)
 {
     struct vane_error first = *vane_last_error(w->v);
     struct vane_dom d;
+    bool gone = true;
 
     release(w);
-    if (vane_dom_get(w->v, w->domid, &d) == 0 && vane_destroy_marked(w->v, &d) < 0)
+    if (vane_dom_get(w->v, w->domid, &d) == 0 && vane_destroy_marked(w->v, &d) < 0) {
         vane_log(w->v, VANE_WARN, "%s", vane_last_error(w->v)->what);
+        gone = false;
+    }
     vane_fail(w->v, first.code, first.hint, "%s", first.what);
+    return gone;
 }
 
 /* Said before anything is made. A restart gets the memory that its predecessor gives back. */
@@ -486,8 +490,8 @@ int vane_create(struct vane *v, struct vane_config *cfg, struct vane_create *arg
         arg->domid = w.domid;
         journal_note(&j, w.domid);
         rc = build_domain(&w);
-        if (rc < 0)
-            undo(&w);
+        if (rc < 0 && !undo(&w))
+            journal_leave(&j);
     }
     journal_end(&j);
     release(&w);

@@ -90,6 +90,13 @@ void journal_end(struct journal *j)
     j->fd = -1;
 }
 
+void journal_leave(struct journal *j)
+{
+    if (j->fd >= 0)
+        close(j->fd);
+    j->fd = -1;
+}
+
 static bool domain_is_gone(const struct dev *d, const void *v)
 {
     struct vane_dom dom;
@@ -124,16 +131,17 @@ void vane_sweep(struct vane *v)
                 (noted ? list[i].domid == domid : strcmp(list[i].name, "(null)") == 0)) {
                 vane_log(v, VANE_WARN, "cleaning up domain %u, left behind by a command that died",
                          list[i].domid);
-                if (vane_destroy_marked(v, &list[i]) < 0)
+                if (vane_destroy_marked(v, &list[i]) < 0) {
                     vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
+                    journal_leave(&j);
+                }
             }
         }
-        if (n >= 0) {
+        if (n >= 0)
             free(list);
-            journal_end(&j);
-        } else {
-            close(j.fd);
-        }
+        else
+            journal_leave(&j);
+        journal_end(&j);
     }
     if (d)
         closedir(d);

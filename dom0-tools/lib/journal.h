@@ -14,7 +14,10 @@ struct journal {
 int journal_begin(struct vane *v, const struct vane_uuid *uuid, struct journal *j) MUST_CHECK;
 /* Write down which domain it is about. */
 void journal_note(struct journal *j, uint32_t domid);
+/* The work is done: the mark goes. Harmless after journal_leave(). */
 void journal_end(struct journal *j);
+/* It is not, and we cannot finish it: the mark stays for the next command's vane_sweep(). */
+void journal_leave(struct journal *j);
 
 /*
  * Open and lock the file @path (@flags: those of open()): the descriptor, -EBUSY while another process

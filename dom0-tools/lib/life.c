@@ -47,26 +47,43 @@ static int taken(struct vane *v, void *arg)
     return store_get_dom_control_shutdown(vane_store(v), a->domid, &now) != 0 || now != a->what;
 }
 
-int vane_ask(struct vane *v, const struct vane_dom *d, const char *what)
+/* The request as XenStore spells it; false when there is no such request. */
+static bool request_of(const char *what, enum store_shutdown *out)
+{
+    uint64_t word;
+
+    if (store_value_uint(STORE_TYPE_SHUTDOWN, what, strlen(what), &word))
+        return false;
+    *out = (enum store_shutdown)word;
+    return true;
+}
+
+int vane_ask_begin(struct vane *v, const struct vane_dom *d, const char *what)
 {
     struct store_io *io = vane_store(v);
-    struct ack a = { .domid = d->domid };
-    char path[STORE_PATH_MAX];
-    uint64_t word;
-    int rc;
+    enum store_shutdown word;
 
     if (d->domid == 0)
         return vane_fail(v, -EINVAL, "use shutdown(8) in Dom0", "Domain-0 is not asked to %s", what);
     if (d->shutdown || d->dying)
         return vane_fail(v, -EINVAL, "`vane destroy` removes it", "domain %s is down already", d->name);
-    if (store_value_uint(STORE_TYPE_SHUTDOWN, what, strlen(what), &word))
+    if (!request_of(what, &word))
         return vane_fail(v, -EINVAL, NULL, "a domain cannot be asked to %s", what);
-    a.what = (enum store_shutdown)word;
+    store_put_dom_control_shutdown(io, d->domid, word);
+    return store_result(v, io);
+}
+
+int vane_ask_end(struct vane *v, const struct vane_dom *d, const char *what)
+{
+    struct store_io *io = vane_store(v);
+    struct ack a = { .domid = d->domid };
+    char path[STORE_PATH_MAX];
+    int rc;
+
+    if (!request_of(what, &a.what))
+        return vane_fail(v, -EINVAL, NULL, "a domain cannot be asked to %s", what);
     store_path_dom_control_shutdown(path, sizeof(path), d->domid);
-    store_put_dom_control_shutdown(io, d->domid, a.what);
-    rc = store_result(v, io);
-    if (rc == 0)
-        rc = store_wait(v, path, ACK_MS, taken, &a);
+    rc = store_wait(v, path, ACK_MS, taken, &a);
     if (rc == -ETIMEDOUT) {
         store_clear_dom_control_shutdown(io, d->domid);
         io->rc = 0;
@@ -74,6 +91,13 @@ int vane_ask(struct vane *v, const struct vane_dom *d, const char *what)
                          "domain %s does not answer the request to %s", d->name, what);
     }
     return rc < 0 ? rc : 0;
+}
+
+int vane_ask(struct vane *v, const struct vane_dom *d, const char *what)
+{
+    int rc = vane_ask_begin(v, d, what);
+
+    return rc < 0 ? rc : vane_ask_end(v, d, what);
 }
 
 static int is_down(struct vane *v, void *arg)

@@ -13,6 +13,9 @@ int vane_unpause(struct vane *v, uint32_t domid) MUST_CHECK;
  * request, or -ETIMEDOUT (the request is withdrawn). It still has to act on it.
  */
 int vane_ask(struct vane *v, const struct vane_dom *d, const char *what) MUST_CHECK;
+/* Its two halves, to ask many at once: write the request; wait until it is taken. */
+int vane_ask_begin(struct vane *v, const struct vane_dom *d, const char *what) MUST_CHECK;
+int vane_ask_end(struct vane *v, const struct vane_dom *d, const char *what) MUST_CHECK;
 /* Until the domain is shut down or gone: 0, or -ETIMEDOUT. */
 int vane_wait_down(struct vane *v, uint32_t domid, int timeout_ms) MUST_CHECK;
 

@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests made by vane: the same on our hypervisor and on Xen 4.17."""
+import json
 import re
 
 from guests import free_memory, nothing_left, until, vane_does, vane_says, write_config
 from scenario import equal, healthy, only_on, slow
+
+
+def long_list(dom0, tool):
+    """What programs look for in `list -l`."""
+    config = json.loads(dom0.check(f"{tool} list -l t"))[0]["config"]
+    return [config["c_info"][key] for key in ("name", "uuid", "type")] + [config["b_info"][key] for key in (
+        "max_vcpus", "avail_vcpus", "max_memkb", "target_memkb", "sched_params", "kernel", "cmdline", "ramdisk")]
 
 
 @slow
@@ -13,8 +21,12 @@ def test_tables_are_those_of_xl(rig):
     for table in ("list t", "list -v t", "list -c t", "vcpu-list t", "cpupool-list", "sched-credit2", "vm-list",
                   "domid t", "domname 0", "block-list t", "network-list t", "info"):
         equal(dom0.check(f"vane {table} | grep -v '^free_memory'"), dom0.check(f"xl {table} | grep -v '^free_memory'"), table)
-    for wrong in ("list nosuch", "destroy nosuch", "create /nosuch.cfg", "frob"):
+    for wrong in ("list nosuch", "destroy nosuch", "create /nosuch.cfg", "frob", "list -z", "domid", "list -h", "-N destroy t",
+                  "cpupool-list nosuch", "sched-credit2 -p nosuch", "sched-credit2 -d t -w 0", "sched-credit2 -d t -s",
+                  "vcpu-pin t 0 foo", "-N vcpu-pin t 0 0", "shutdown"):
         equal(dom0.run(f"vane {wrong}")[0], dom0.run(f"xl {wrong}")[0], f"status of {wrong}")
+    dom0.check("xl sched-credit2 -d t -w 300 -c 50")
+    equal(long_list(dom0, "vane"), long_list(dom0, "xl"), "list -l")
     dom0.check("vane destroy t")
     healthy(dom0)
 
