@@ -77,7 +77,7 @@ $(B)/unit/hypervisor/%: $(HV_BUILD)/host/tests/unit/hypervisor/%.o $(HV_BUILD)/h
 	$(CC) $(HV_SAN) -pthread -o $@ $^ $(HV_HOST_LIBS) -lcunit
 
 # The same once more under ThreadSanitizer, for what runs on several CPUs without a lock: make tsan
-HV_TSAN_TESTS := event time sched grant mm_race vcpu_race
+HV_TSAN_TESTS := event fifo time sched grant mm_race vcpu_race
 HV_TSAN_OBJS := $(patsubst %.c,$(HV_BUILD)/tsan/%.o,$(HV_PORTABLE) $(wildcard tests/fakes/*.c tests/fakes/tsan/*.c))
 
 $(HV_BUILD)/tsan/%.o: %.c

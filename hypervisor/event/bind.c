@@ -45,13 +45,13 @@ int evtchn_bind_interdomain(struct domain *ld, struct domain *rd, uint32_t rport
     if (rc)
         goto out;
     lc->remote = rd;
-    lc->number = (uint16_t)rport;
+    lc->number = rport;
     rc_chn->remote = ld;
-    rc_chn->number = (uint16_t)*lport;
+    rc_chn->number = *lport;
     evtchn_set_state(rc_chn, EVTCHN_INTERDOMAIN);
     evtchn_set_state(lc, EVTCHN_INTERDOMAIN);
     /* ABI: what the peer wrote before it was bound would otherwise go unnoticed (abi-map pitfall 12). */
-    evtchn_deliver(ld, *lport, 0);
+    evtchn_deliver(ld, *lport, lc);
 out:
     spin_unlock_pair(&ld->events->lock, &rd->events->lock);
     return rc;
@@ -73,10 +73,10 @@ int evtchn_bind_virq(struct domain *d, unsigned virq, unsigned vcpu, uint32_t *p
     } else {
         rc = evtchn_alloc_port(d, port, &c);
         if (rc == 0) {
-            c->number = (uint16_t)virq;
+            c->number = virq;
             atomic_store(&c->vcpu, (uint16_t)vcpu);
             evtchn_set_state(c, EVTCHN_VIRQ);
-            atomic_store(&t->virqs[vcpu].port[virq], (uint16_t)*port);
+            atomic_store(&t->virqs[vcpu].port[virq], *port);
         }
     }
     spin_unlock(&t->lock);
@@ -111,7 +111,7 @@ int evtchn_bind_pirq(struct domain *d, unsigned pirq, uint32_t flags, uint32_t *
     spin_lock(&t->lock);
     rc = evtchn_alloc_port(d, port, &c);
     if (rc == 0)
-        c->number = (uint16_t)pirq;
+        c->number = pirq;
     spin_unlock(&t->lock);
     if (rc)
         return rc;

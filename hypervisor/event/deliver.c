@@ -2,17 +2,16 @@
 /*
  * deliver.c - making a guest notice: send, VIRQ, pirq, unmask, poll
  *
- * ABI: xen.h shared_info, event_channel.h; the 2-level protocol. In this order, each step an atomic exchange that goes
- * on only at a 0 -> 1 transition: pending bit, (if not masked) selector bit, upcall flag, then vcpu_kick().
+ * How an event becomes visible is the ABI's (two_level.c, fifo.c); both end with the upcall flag and vcpu_kick().
  *
- * Why no event is lost without a lock. The sender's steps are full barriers, so are those of the receiver:
+ * Why no event is lost without a lock over the whole. The sender's steps are full barriers, so are those of the receiver:
  *   block   the vCPU stores VPF_BLOCKED, then reads the upcall flag (sched/block.c); the sender stores the flag, then
  *           reads VPF_BLOCKED: one of them sees the other's store.
  *   poll    the vCPU enters `pollers`, then reads the pending bits; the sender stores pending, then reads `pollers`.
- *   guest   clears the upcall flag, then the selector, then scans pending words: what is set after its read finds
- *           0 in an outer flag and sets it again.
  *   vcpu_info moves (VCPUOP_register_vcpu_info): a sender may set bits in the old place, after the copy; but it set
- *           pending before it read v->info, and evtchn_force_scan() makes the guest look at every pending word.
+ *           pending before it read v->info, and evtchn_force_scan() makes the guest look at everything.
+ *   the ABI changes (EVTCHNOP_init_control): the sender sets its 2-level bit, then looks which ABI it is; the other side
+ *           changes the ABI, then looks at the bits.
  *
  * Delivery by number (VIRQ, pirq, IPI) reads the port table without the lock. A close that races can make a number
  * fire once more, or hit the next owner of it: both ports are the same domain's, a spurious event is all it can get.
@@ -25,18 +24,13 @@
 #include "mm/dirty_log.h"
 #include "sched/sched.h"
 
-static void mark_pending(struct vcpu *v)
+void evtchn_upcall(struct vcpu *v)
 {
-    if (!__atomic_exchange_n(&v->info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
-        vcpu_kick(v);
-}
-
-static void select_word(struct vcpu *v, unsigned word)
-{
-    if (!bitmap_atomic_set(&v->info->evtchn_pending_sel, word))
-        mark_pending(v);
+    if (__atomic_exchange_n(&v->info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
+        return;
     if (!mfn_eq(v->info_mfn, MFN_INVALID))
         dirty_log_mark(v->domain, v->info_mfn);         /* guest memory, marked after the write; shared_info has its own record */
+    vcpu_kick(v);
 }
 
 static void wake_pollers(struct domain *d, uint32_t port)
@@ -54,21 +48,23 @@ static void wake_pollers(struct domain *d, uint32_t port)
     }
 }
 
-void evtchn_deliver(struct domain *d, uint32_t port, unsigned vcpu)
+static bool raise(struct domain *d, uint32_t port, struct evtchn *c)
 {
-    struct shared_info *s = d->shared_info;
-    struct vcpu *v;
+    struct evtchn_fifo *f = evtchn_fifo(d->events);
 
-    if (bitmap_atomic_set(s->evtchn_pending, port))
-        return;
-    if (!bitmap_test(s->evtchn_mask, port) && (v = domain_vcpu(d, vcpu)) != NULL)
-        select_word(v, port / 64);
-    wake_pollers(d, port);
+    if (!f) {
+        const bool fresh = two_level_raise(d, port, c);
+        f = evtchn_fifo(d->events);
+        if (likely(!f))
+            return fresh;
+    }
+    return fifo_raise(d, f, port, c);
 }
 
-static void deliver_numbered(struct domain *d, uint32_t port, const struct evtchn *c)
+void evtchn_deliver(struct domain *d, uint32_t port, struct evtchn *c)
 {
-    evtchn_deliver(d, port, atomic_load_explicit(&c->vcpu, memory_order_relaxed));
+    if (raise(d, port, c))
+        wake_pollers(d, port);
 }
 
 int evtchn_send(struct domain *d, uint32_t port)
@@ -80,16 +76,16 @@ int evtchn_send(struct domain *d, uint32_t port)
     if (!c)
         return -EINVAL;
     if (evtchn_state(c) == EVTCHN_IPI) {                /* the hot one: own domain only, no lock */
-        deliver_numbered(d, port, c);
+        evtchn_deliver(d, port, c);
         return 0;
     }
     spin_lock(&t->lock);                                /* keeps the peer from finishing its teardown */
     switch (evtchn_state(c)) {
     case EVTCHN_INTERDOMAIN:
-        deliver_numbered(c->remote, c->number, evtchn_find(c->remote->events, c->number));
+        evtchn_deliver(c->remote, c->number, evtchn_find(c->remote->events, c->number));
         break;
     case EVTCHN_IPI:
-        deliver_numbered(d, port, c);
+        evtchn_deliver(d, port, c);
         break;
     case EVTCHN_UNBOUND:
         break;                                          /* ABI: silently dropped, the peer may come back */
@@ -113,7 +109,7 @@ static void virq_send(struct domain *d, unsigned row, unsigned virq)
         return;
     const uint32_t port = atomic_load(&t->virqs[row].port[virq]);
     if (port)
-        deliver_numbered(d, port, evtchn_find(t, port));
+        evtchn_deliver(d, port, evtchn_find(t, port));
 }
 
 void virq_send_vcpu(struct vcpu *v, unsigned virq)
@@ -135,33 +131,52 @@ bool evtchn_send_pirq(struct domain *d, unsigned port)
 
     if (!c || (evtchn_state(c) != EVTCHN_PIRQ && evtchn_state(c) != EVTCHN_RESERVED))
         return false;
-    deliver_numbered(d, port, c);
+    evtchn_deliver(d, port, c);
     return true;
 }
 
 int evtchn_unmask(struct domain *d, uint32_t port)
 {
     struct evtchn *c = evtchn_find(d->events, port);
-    struct shared_info *s = d->shared_info;
-    struct vcpu *v;
+    struct evtchn_fifo *f = evtchn_fifo(d->events);
 
     if (!c)
         return -EINVAL;
-    if (bitmap_atomic_clear(s->evtchn_mask, port) && bitmap_test(s->evtchn_pending, port) &&
-        (v = domain_vcpu(d, atomic_load(&c->vcpu))) != NULL)
-        select_word(v, port / 64);
+    if (f)
+        fifo_unmask(d, f, port, c);
+    else
+        two_level_unmask(d, port, c);
     return 0;
 }
 
 void evtchn_force_scan(struct vcpu *v)
 {
     __atomic_store_n(&v->info->evtchn_pending_sel, ~0UL, __ATOMIC_SEQ_CST);
-    mark_pending(v);
+    evtchn_upcall(v);
 }
 
 bool evtchn_port_pending(struct domain *d, unsigned port)
 {
-    return bitmap_test(d->shared_info->evtchn_pending, port);
+    struct evtchn_fifo *f = evtchn_fifo(d->events);
+
+    return f ? fifo_pending(f, port, evtchn_find(d->events, port)) : two_level_pending(d, port);
+}
+
+bool evtchn_port_masked(struct domain *d, uint32_t port)
+{
+    struct evtchn_fifo *f = evtchn_fifo(d->events);
+
+    return f ? fifo_masked(f, port) : two_level_masked(d, port);
+}
+
+void evtchn_port_clear(struct domain *d, uint32_t port)
+{
+    struct evtchn_fifo *f = evtchn_fifo(d->events);
+
+    if (f)
+        fifo_clear(d, f, port, evtchn_find(d->events, port));
+    else
+        (void)two_level_clear(d, port);
 }
 
 void evtchn_poll_begin(struct vcpu *v, int32_t port)

@@ -2,8 +2,9 @@
 /*
  * event.h - event channels, the virtual interrupts of PV guests
  *
- * ABI: event_channel.h, 2-level. Ports are allocated in chunks that never move; validity only grows. The pending
- * word, selector and upcall flags are shared with the guest: what it does to them harms only itself.
+ * ABI: event_channel.h, 2-level and FIFO. Ports are allocated in chunks that never move; validity only grows. What is
+ * shared with the guest (bitmaps, event words, queues, upcall flags) is read once and believed by nobody: what the guest
+ * does to it harms only itself.
  */
 #ifndef PARAVANE_EVENT_H
 #define PARAVANE_EVENT_H
@@ -31,7 +32,7 @@ static inline bool vcpu_event_deliverable(const struct vcpu *v)
 }
 /* All selector bits and the upcall flag: after the guest moved its vcpu_info (abi-map pitfall 10). */
 void evtchn_force_scan(struct vcpu *v);
-/* Is @port pending in @d's 2-level bitmap? @port is valid. */
+/* Is @port pending? @port is valid. */
 bool evtchn_port_pending(struct domain *d, unsigned port);
 bool evtchn_port_valid(struct domain *d, unsigned port);
 /* SCHEDOP_poll, for sched/: @v waits for @port, or -1: any event at all. After begin, look at the ports once more. */
@@ -49,7 +50,19 @@ int evtchn_send(struct domain *d, uint32_t port);
 int evtchn_status(struct domain *d, struct evtchn_status *st);
 int evtchn_bind_vcpu(struct domain *d, uint32_t port, unsigned vcpu);
 int evtchn_unmask(struct domain *d, uint32_t port);
-int evtchn_reset(struct domain *d);         /* -ERESTART possible */
+/* Close all and go back to two levels. -ERESTART possible; -EAGAIN: a FIFO guest binds ports meanwhile. */
+int evtchn_reset(struct domain *d);
+
+/*
+ * The FIFO ABI: a control block for @vcpu, the first of which changes the domain over; one more page of the event array; the
+ * queue of a port. 0; -ENOENT no such vCPU; -EINVAL; on two levels -ENOSYS (priority) and -EOPNOTSUPP (array), as Xen 4.17;
+ * -ENOSPC; -ENOMEM; -ERESTART. Nothing is changed by an error.
+ */
+int evtchn_init_control(struct domain *d, unsigned vcpu, gfn_t gfn, uint32_t offset);
+int evtchn_expand_array(struct domain *d, gfn_t gfn);
+int evtchn_set_priority(struct domain *d, uint32_t port, uint32_t priority);
+/* Call @fn for each frame that the domain's events hold a plain and a writable reference on, as often as they do. */
+void evtchn_for_each_frame(struct domain *d, void (*fn)(mfn_t m));
 
 void evtchn_dump(struct domain *d);
 void evtchn_audit(struct domain *d);

@@ -7,7 +7,7 @@
  *   I3  used has a bit for exactly the ports that are not FREE. Port 0 is never used.
  *   I4  once sealed, no port is allocated: after evtchn_domain_relinquish() nobody names this domain.
  *
- * What it refuses: moving or shrinking the table; the FIFO ABI (the guest falls back to two levels).
+ * What it refuses: moving or shrinking the table.
  */
 #include "event/evtchn.h"
 
@@ -18,6 +18,21 @@
 #include "machine.h"
 #include "print.h"
 
+#define MAX_LINKED 64           /* free ports passed over because they are linked; an honest guest has few for a moment */
+
+static unsigned nr_chunks(const struct evtchn_table *t) { return (t->limit + EVTCHN_CHUNK - 1) / EVTCHN_CHUNK; }
+
+static void table_free(struct evtchn_table *t)
+{
+    for (unsigned i = 0; t->chunk && i < nr_chunks(t); i++)
+        heap_free(t->chunk[i]);
+    heap_free(t->chunk);
+    heap_free(t->used);
+    heap_free(t->virqs);
+    heap_free(t->fifo_made);
+    heap_free(t);
+}
+
 int evtchn_domain_create(struct domain *d, unsigned max_port)
 {
     struct evtchn_table *t = heap_alloc(sizeof(*t));
@@ -26,12 +41,13 @@ int evtchn_domain_create(struct domain *d, unsigned max_port)
         return -ENOMEM;
     spin_lock_init(&t->lock, RANK_EVTCHN);
     t->limit = MIN(max_port, MAX_EVTCHNS - 1) + 1;
-    t->chunk[0] = heap_alloc_array(EVTCHN_CHUNK, sizeof(struct evtchn));
+    t->chunk = heap_alloc_array(nr_chunks(t), sizeof(*t->chunk));
+    t->used = heap_alloc_array(BITMAP_WORDS(t->limit), sizeof(*t->used));
     t->virqs = heap_alloc_array(d->max_vcpus, sizeof(*t->virqs));
-    if (!t->chunk[0] || !t->virqs) {
-        heap_free(t->chunk[0]);
-        heap_free(t->virqs);
-        heap_free(t);
+    if (t->chunk)
+        t->chunk[0] = heap_alloc_array(EVTCHN_CHUNK, sizeof(struct evtchn));
+    if (!t->chunk || !t->chunk[0] || !t->used || !t->virqs) {
+        table_free(t);
         return -ENOMEM;
     }
     atomic_store(&t->valid, EVTCHN_CHUNK);
@@ -46,10 +62,7 @@ void evtchn_domain_destroy(struct domain *d)
     if (!t)
         return;
     d->events = NULL;
-    for (unsigned i = 0; i < ARRAY_SIZE(t->chunk); i++)
-        heap_free(t->chunk[i]);
-    heap_free(t->virqs);
-    heap_free(t);
+    table_free(t);
 }
 
 bool evtchn_port_valid(struct domain *d, unsigned port)
@@ -57,27 +70,44 @@ bool evtchn_port_valid(struct domain *d, unsigned port)
     return evtchn_find(d->events, port) != NULL;
 }
 
+/*
+ * The lowest free port. A FIFO guest may still have the last event of one in a queue, where the next owner's first would
+ * be found: such ports are passed over, unless there are no others.
+ */
+static unsigned free_port(struct evtchn_table *t, unsigned limit)
+{
+    struct evtchn_fifo *f = evtchn_fifo(t);
+    const unsigned lowest = bitmap_next_clear(t->used, limit, 1);
+    unsigned p = lowest;
+
+    for (unsigned tries = 0; f && tries < MAX_LINKED && p < MIN(limit, atomic_load(&t->valid)) && fifo_linked(f, p); tries++)
+        p = bitmap_next_clear(t->used, limit, p + 1);
+    return p < limit ? p : lowest;
+}
+
 int evtchn_alloc_port(struct domain *d, uint32_t *port, struct evtchn **chn)
 {
     struct evtchn_table *t = d->events;
-    const unsigned p = bitmap_next_clear(t->used, t->limit, 1);
 
     ASSERT(spin_is_held(&t->lock));
     if (t->sealed)
         return -EINVAL;
-    if (p >= t->limit)
+    const unsigned limit = evtchn_fifo(t) ? t->limit : MIN(t->limit, (unsigned)EVTCHN_2L_NR_CHANNELS);
+    const unsigned p = free_port(t, limit);
+    if (p >= limit)
         return -ENOSPC;
     if (p >= atomic_load(&t->valid)) {
         struct evtchn *chunk = heap_alloc_array(EVTCHN_CHUNK, sizeof(*chunk));
         if (!chunk)
             return -ENOMEM;
-        t->chunk[p / EVTCHN_CHUNK] = chunk;             /* p is the lowest free port, so this is the next chunk */
+        t->chunk[p / EVTCHN_CHUNK] = chunk;             /* p is the lowest port never used, so this is the next chunk */
         atomic_store_explicit(&t->valid, (p / EVTCHN_CHUNK + 1) * EVTCHN_CHUNK, memory_order_release);
     }
     bitmap_set(t->used, p);
     *port = p;
     *chn = evtchn_find(t, p);
     atomic_store(&(*chn)->vcpu, 0);
+    atomic_store(&(*chn)->priority, EVTCHN_FIFO_PRIORITY_DEFAULT);
     evtchn_set_state(*chn, EVTCHN_RESERVED);
     return 0;
 }
@@ -92,8 +122,7 @@ void evtchn_free_port(struct domain *d, uint32_t port)
     atomic_store(&c->vcpu, 0);
     c->remote = NULL;
     bitmap_clear(t->used, port);
-    /* The next owner of this number must not inherit an event. */
-    (void)bitmap_atomic_clear(d->shared_info->evtchn_pending, port);
+    evtchn_port_clear(d, port);                         /* the next owner of this number must not inherit an event */
 }
 
 /* Both locks held: the peer waits again, for @d only (abi-map pitfall 13). */
@@ -182,7 +211,7 @@ again:
 static unsigned next_used(struct evtchn_table *t, unsigned from)
 {
     spin_lock(&t->lock);
-    const unsigned p = bitmap_next_set(t->used, MAX_EVTCHNS, from);
+    const unsigned p = bitmap_next_set(t->used, t->limit, from);
     spin_unlock(&t->lock);
     return p;
 }
@@ -193,7 +222,7 @@ static unsigned close_from(struct domain *d, unsigned from)
     struct evtchn_table *t = d->events;
     unsigned p = MAX(from, 1), closed = 0;
 
-    while ((p = next_used(t, p)) < MAX_EVTCHNS) {
+    while ((p = next_used(t, p)) < t->limit) {
         if (++closed % 32 == 0 && machine_preempt_pending())
             return p;
         (void)evtchn_close(d, p++);                     /* lost to a racing close: just as good */
@@ -214,8 +243,15 @@ int evtchn_reset(struct domain *d)
 
     spin_lock(&t->lock);
     t->reset_cursor = cursor;
+    int rc = cursor ? -ERESTART : 0;
+    if (rc == 0 && evtchn_fifo(t)) {
+        if (bitmap_next_set(t->used, t->limit, 0) < t->limit)
+            rc = -EAGAIN;                               /* it binds meanwhile, perhaps beyond what two levels reach */
+        else
+            fifo_release(d);
+    }
     spin_unlock(&t->lock);
-    return cursor ? -ERESTART : 0;
+    return rc;
 }
 
 int evtchn_domain_relinquish(struct domain *d)
@@ -227,7 +263,12 @@ int evtchn_domain_relinquish(struct domain *d)
     spin_lock(&t->lock);
     t->sealed = true;
     spin_unlock(&t->lock);
-    return close_from(d, 1) ? -ERESTART : 0;
+    if (close_from(d, 1))
+        return -ERESTART;
+    spin_lock(&t->lock);
+    fifo_release(d);
+    spin_unlock(&t->lock);
+    return 0;
 }
 
 int evtchn_status(struct domain *d, struct evtchn_status *st)
@@ -277,12 +318,13 @@ void evtchn_dump(struct domain *d)
     if (!t)
         return;
     spin_lock(&t->lock);
-    for (unsigned p = 1; (p = bitmap_next_set(t->used, MAX_EVTCHNS, p)) < MAX_EVTCHNS; p++) {
+    pr_info("  event channels: %s\n", evtchn_fifo(t) ? "FIFO" : "two levels");
+    for (unsigned p = 1; (p = bitmap_next_set(t->used, t->limit, p)) < t->limit; p++) {
         const struct evtchn *c = evtchn_find(t, p);
         const enum evtchn_state s = evtchn_state(c);
         pr_info("  port %u [%s%s] %s %u vcpu %u dom %d\n", p,
-                bitmap_test(d->shared_info->evtchn_pending, p) ? "P" : "-",
-                bitmap_test(d->shared_info->evtchn_mask, p) ? "M" : "-", name[s], c->number, atomic_load(&c->vcpu),
+                evtchn_port_pending(d, p) ? "P" : "-", evtchn_port_masked(d, p) ? "M" : "-", name[s], c->number,
+                atomic_load(&c->vcpu),
                 s == EVTCHN_INTERDOMAIN ? c->remote->id : s == EVTCHN_UNBOUND ? c->remote_id : -1);
     }
     spin_unlock(&t->lock);
@@ -293,7 +335,7 @@ static void audit_port(struct domain *d, uint32_t port, const struct evtchn *c)
     const struct evtchn_table *t = d->events;
     const enum evtchn_state s = evtchn_state(c);
 
-    BUG_ON((s != EVTCHN_FREE) != bitmap_test(t->used, port));                                   /* I3 */
+    BUG_ON((s != EVTCHN_FREE) != (port < t->limit && bitmap_test(t->used, port)));              /* I3 */
     BUG_ON(s != EVTCHN_FREE && (port == 0 || port >= t->limit || t->sealed));
     BUG_ON(s == EVTCHN_RESERVED);                                                               /* quiescent */
     BUG_ON((s == EVTCHN_INTERDOMAIN) != (c->remote != NULL));
@@ -317,10 +359,11 @@ void evtchn_audit(struct domain *d)
     if (!t)
         return;
     const unsigned valid = atomic_load(&t->valid);
-    BUG_ON(valid % EVTCHN_CHUNK != 0 || valid > MAX_EVTCHNS);
+    BUG_ON(valid % EVTCHN_CHUNK != 0 || valid > nr_chunks(t) * EVTCHN_CHUNK);
     for (uint32_t p = 0; p < valid; p++)
         audit_port(d, p, evtchn_find(t, p));
-    BUG_ON(bitmap_next_set(t->used, MAX_EVTCHNS, valid) != MAX_EVTCHNS);
+    BUG_ON(valid < t->limit && bitmap_next_set(t->used, t->limit, valid) < t->limit);
+    fifo_audit(d);
     for (unsigned id = 0; id < d->max_vcpus; id++) {
         for (unsigned virq = 0; virq < NR_VIRQS; virq++) {
             const unsigned port = atomic_load(&t->virqs[id].port[virq]);

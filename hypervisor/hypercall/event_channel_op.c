@@ -2,8 +2,7 @@
 /*
  * event_channel_op.c - hypercall 32: copy in, permission, dispatch to event/
  *
- * A domain acts on its own ports; only the privileged one on others' (alloc_unbound, status, reset). The FIFO ABI is
- * not offered: its operations answer -ENOSYS and the guest stays on two levels.
+ * A domain acts on its own ports; only the privileged one on others' (alloc_unbound, status, reset).
  *
  * When the answer cannot be copied out the port exists and the caller does not know its number: its own loss, found
  * again through EVTCHNOP_status.
@@ -23,6 +22,9 @@ union op_arg {
     struct evtchn_bind_vcpu vcpu;
     struct evtchn_status status;
     struct evtchn_reset reset;
+    struct evtchn_init_control init;
+    struct evtchn_expand_array expand;
+    struct evtchn_set_priority priority;
 };
 _Static_assert(offsetof(struct evtchn_alloc_unbound, dom) == 0 && offsetof(struct evtchn_status, dom) == 0 &&
                offsetof(struct evtchn_reset, dom) == 0, "ABI");
@@ -102,6 +104,25 @@ static long op_reset(struct vcpu *v, struct domain *d, union op_arg *a)
     return evtchn_reset(d);
 }
 
+static long op_init_control(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    (void)v;
+    a->init.link_bits = EVTCHN_FIFO_LINK_BITS;
+    return evtchn_init_control(d, a->init.vcpu, gfn(a->init.control_gfn), a->init.offset);
+}
+
+static long op_expand_array(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    (void)v;
+    return evtchn_expand_array(d, gfn(a->expand.array_gfn));
+}
+
+static long op_set_priority(struct vcpu *v, struct domain *d, union op_arg *a)
+{
+    (void)v;
+    return evtchn_set_priority(d, a->priority.port, a->priority.priority);
+}
+
 enum { ANSWERS = 1, NAMES_DOMAIN = 2 };
 
 #define PORT sizeof(uint32_t)
@@ -120,6 +141,9 @@ static const struct {
     [EVTCHNOP_bind_vcpu] = { op_bind_vcpu, sizeof(struct evtchn_bind_vcpu), 0 },
     [EVTCHNOP_status] = { op_status, sizeof(struct evtchn_status), ANSWERS | NAMES_DOMAIN },
     [EVTCHNOP_reset] = { op_reset, sizeof(struct evtchn_reset), NAMES_DOMAIN },
+    [EVTCHNOP_init_control] = { op_init_control, sizeof(struct evtchn_init_control), ANSWERS },
+    [EVTCHNOP_expand_array] = { op_expand_array, sizeof(struct evtchn_expand_array), 0 },
+    [EVTCHNOP_set_priority] = { op_set_priority, sizeof(struct evtchn_set_priority), 0 },
 };
 
 /* The domain named in @id with a reference, or NULL and *rc: -ESRCH, or -EPERM for a foreign one. */
@@ -144,7 +168,7 @@ long do_event_channel_op(struct vcpu *v, struct hcall *h)
     long rc;
 
     if (cmd >= ARRAY_SIZE(ops) || !ops[cmd].fn)
-        return -ENOSYS;                                 /* FIFO among them */
+        return -ENOSYS;
     if (guest_copy_in(&a, arg, ops[cmd].size))
         return -EFAULT;
     if (ops[cmd].flags & NAMES_DOMAIN) {

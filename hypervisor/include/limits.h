@@ -12,7 +12,7 @@
 #define MAX_MODULES 8
 #define MAX_E820 128
 #define MAX_IOAPICS 8
-#define MAX_EVTCHNS 4096      /* 2-level ABI: 64 words of 64 bits */
+#define MAX_EVTCHNS 131072    /* FIFO ABI: 17 bits; the 2-level ABI reaches 4096 of them */
 #define MAX_GSI 256
 #define MAX_PIRQS 512         /* GSIs first, then MSI */
 #define GUEST_CMDLINE 1024    /* ABI: MAX_GUEST_CMDLINE */

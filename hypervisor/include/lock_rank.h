@@ -24,6 +24,7 @@
     X(HEAP,        "the frame allocator") \
     X(RUNQ,        "a CPU's run queue (irq off)") \
     X(TIMER,       "a CPU's timer queue (irq off)") \
+    X(FIFO,        "a domain's FIFO event queues (irq off)") \
     X(WALLCLOCK,   "the wall clock and its copies in shared_info") \
     X(IRQ,         "an interrupt line's descriptor (irq off)") \
     X(APIC,        "IO-APIC and PCI configuration registers (irq off)") \

@@ -3,11 +3,12 @@
  * page_audit.c - recompute every reference that mm/ knows of, and compare
  *
  * Counted: allocation, pins, partial walks' own references, entries of validated tables (of partial ones: those below
- * progress), roots, GDT frames, half-dropped tables, vcpu_info pages, our own hold on shared pages. Grants and calls in
- * progress hold more; therefore "strict" only where there are none.
+ * progress), roots, GDT frames, half-dropped tables, vcpu_info pages, FIFO event pages, our own hold on shared pages. Grants
+ * and calls in progress hold more; therefore "strict" only where there are none.
  */
 #include "bug.h"
 #include "domain/domain.h"
+#include "event/event.h"
 #include "heap.h"
 #include "mm/frame_alloc.h"
 #include "mm/page_type.h"
@@ -81,6 +82,9 @@ static void count_vcpu(struct vcpu *v)
         count(v->info_mfn, true);
 }
 
+/* A page the guest gave its event channels: a plain and a type reference. */
+static void count_written(mfn_t m) { count(m, true); }
+
 static void compare(mfn_t m, bool strict)
 {
     const struct frame *f = frame_of(m);
@@ -108,6 +112,7 @@ void page_type_audit(bool strict)
             count_frame(m);
     }
     for (struct domain *d = domain_lookup_from(0), *next; d; d = next) {
+        evtchn_for_each_frame(d, count_written);
         domain_for_each_vcpu(d, v)
             count_vcpu(v);
         if (!mfn_eq(d->mm.relinquish_put, MFN_INVALID) && d->mm.relinquish_put.n)

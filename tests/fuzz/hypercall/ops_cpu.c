@@ -14,8 +14,9 @@ static void event_call(struct gen *g, unsigned cmd, const uint32_t *learn)
 
 void op_event(struct gen *g)
 {
-    const unsigned cmd = gen_pick(g, 14);
+    const unsigned cmd = gen_pick(g, 15);
     uint32_t *a = (void *)g->scratch;
+    uint64_t *gfn = (void *)g->scratch;
     domid_t *dom = (void *)g->scratch;
 
     memset(a, 0, 64);
@@ -44,12 +45,24 @@ void op_event(struct gen *g)
         a[1] = gen_port(g);
         break;
     case EVTCHNOP_reset: {
-        const bool victims = gen_chance(g, 50);
-        dom[0] = victims ? victim_domid() : 0x7000;
+        const bool victims = gen_chance(g, 50), own = gen_chance(g, 20);
+        dom[0] = own && world_is_expendable() ? DOMID_SELF : victims ? victim_domid() : 0x7000;
         break;
     }
     case EVTCHNOP_init_control:
-        return;                         /* would move our own upcalls where they exist */
+        gfn[0] = gen_frame(g);
+        a[2] = gen_chance(g, 80) ? 8 * gen_pick(g, 504) : (uint32_t)gen_number(g);
+        a[3] = gen_vcpu(g);
+        if (!world_is_expendable())
+            return;                     /* its events would come where it does not look */
+        break;
+    case EVTCHNOP_expand_array:
+        gfn[0] = gen_frame(g);
+        break;
+    case EVTCHNOP_set_priority:
+        a[0] = gen_port(g);
+        a[1] = gen_chance(g, 80) ? gen_pick(g, 16) : (uint32_t)gen_number(g);
+        break;
     default:
         a[0] = gen_port(g);
         a[1] = gen_vcpu(g);

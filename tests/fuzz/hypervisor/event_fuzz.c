@@ -2,8 +2,9 @@
 /*
  * event_fuzz.c - three domains, any sequence of event channel operations, preemption anywhere, deaths in between
  *
- * Oracles after every step: evtchn_audit() of every domain (pairs point at each other, VIRQ rows, used bits) and
- * references; at the end nobody is left in a dead domain's tables. Shared words are scribbled over by the guests.
+ * Oracles after every step: evtchn_audit() of every domain (pairs point at each other, VIRQ rows, used bits, FIFO queues) and
+ * references; at the end nobody is left in a dead domain's tables and no page is held. Shared words, also those of FIFO
+ * pages, are scribbled over by the guests.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,12 +15,15 @@
 #include "hypercall/hypercall.h"
 #include "irq/irq.h"
 #include "machine_fake.h"
+#include "mm/frame_alloc.h"
+#include "mm/page_type.h"
 #include "sched/runq.h"
 #include "sched/sched.h"
 #include "time/time.h"
 
 #define NR_D 3
 #define NR_V 2
+#define NR_F 4                  /* frames of each domain */
 
 struct input { const uint8_t *p, *end; };
 
@@ -27,6 +31,7 @@ static struct domain dom[NR_D];
 static struct vcpu vcpu[NR_D][NR_V];
 static struct shared_info page[NR_D];
 static bool dead[NR_D];
+static mfn_t frame[NR_D][NR_F];
 
 static unsigned byte(struct input *in) { return in->p < in->end ? *in->p++ : 0; }
 
@@ -42,6 +47,14 @@ static domid_t any_domid(struct input *in)
     static const domid_t ids[] = { 0, 1, 2, 3, DOMID_SELF, DOMID_XEN, 0xffff };
 
     return ids[byte(in) % ARRAY_SIZE(ids)];
+}
+
+/* Usually one of its own, or anybody's, or none. */
+static uint64_t any_frame(const struct domain *d, struct input *in)
+{
+    const unsigned b = byte(in);
+
+    return b < 240 ? frame[b % 16 ? d->id : b / 16 % NR_D][b % NR_F].n : b < 250 ? 0 : ~0UL - b;
 }
 
 static void setup(void)
@@ -63,6 +76,10 @@ static void setup(void)
             vcpu[i][n].info = &page[i].vcpu_info[n];
             atomic_store(&vcpu[i][n].pause_flags, VPF_DOWN);
             if (sched_vcpu_create(&vcpu[i][n]) || time_vcpu_create(&vcpu[i][n]))
+                abort();
+        }
+        for (unsigned n = 0; n < NR_F; n++) {
+            if (frame_alloc_domain(&dom[i], 0, 0, &frame[i][n]))
                 abort();
         }
         if (io_caps_create(&dom[i]) || evtchn_domain_create(&dom[i], 200) || pirq_domain_create(&dom[i]))
@@ -88,6 +105,9 @@ union args {
     struct evtchn_bind_vcpu vc;
     struct evtchn_status st;
     struct evtchn_reset rs;
+    struct evtchn_init_control ic;
+    struct evtchn_expand_array ea;
+    struct evtchn_set_priority sp;
     uint32_t port;
 };
 
@@ -127,6 +147,18 @@ static void hypercall(struct vcpu *v, struct input *in)
         break;
     case EVTCHNOP_reset:
         a.rs.dom = any_domid(in);
+        break;
+    case EVTCHNOP_init_control:
+        a.ic.control_gfn = any_frame(v->domain, in);
+        a.ic.offset = byte(in) * 8 + (byte(in) == 1);
+        a.ic.vcpu = byte(in) % (NR_V + 1);
+        break;
+    case EVTCHNOP_expand_array:
+        a.ea.array_gfn = any_frame(v->domain, in);
+        break;
+    case EVTCHNOP_set_priority:
+        a.sp.port = any_port(in);
+        a.sp.priority = byte(in) % 18;
         break;
     default:
         a.port = any_port(in);
@@ -169,6 +201,9 @@ static void others(struct vcpu *v, struct input *in)
     case 5:                                             /* the guest writes what it likes */
         ((uint8_t *)&page[d->id])[(byte(in) << 8 | byte(in)) % sizeof(page[0])] = (uint8_t)byte(in);
         break;
+    case 6:
+        ((uint8_t *)frame_ptr(frame[d->id][byte(in) % NR_F]))[(byte(in) << 8 | byte(in)) % PAGE_SIZE] = (uint8_t)byte(in);
+        break;
     default:
         if (byte(in) % 8 == 0) {
             while (evtchn_domain_relinquish(d) == -ERESTART)
@@ -206,8 +241,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             ;
     check();
     for (unsigned i = 0; i < NR_D; i++) {
-        if (bitmap_next_set(dom[i].events->used, MAX_EVTCHNS, 0) != MAX_EVTCHNS)
+        if (bitmap_next_set(dom[i].events->used, dom[i].events->limit, 0) != dom[i].events->limit)
             abort();
+        for (unsigned n = 0; n < NR_F; n++) {
+            if (page_type_peek(frame[i][n]) != PGT_NONE ||
+                (atomic_load(&frame_of(frame[i][n])->ref) & FRAME_COUNT_MASK) != 1)
+                abort();
+        }
         pirq_domain_relinquish(&dom[i]);
         pirq_domain_destroy(&dom[i]);
         evtchn_domain_destroy(&dom[i]);
