@@ -2,8 +2,8 @@
 """Saved domains: every form of a stream, damaged ones, full disks, dead savers, copies."""
 import os
 
-from scenario import equal, healthy, only_on, slow, todo
-from test_guests import free_memory, gone, guest_says, write_config
+from scenario import equal, healthy, slow
+from test_guests import free_memory, gone, write_config
 from test_vane import nothing_left, until, vane_does, vane_says
 
 TICKS = "while sleep 1; do echo ti''ck $((n=n+1)); done"
@@ -133,7 +133,7 @@ def test_no_memory_for_it(rig):
     healthy(dom0)
 
 
-# ---- with xl, on one host and between hypervisors
+# ---- with xl, on one host (between hypervisors: test_between.py)
 
 def hand_over(rig, saver, restorer):
     dom0, before = start(rig)
@@ -165,59 +165,3 @@ def test_xl_refuses_packed(rig):
     dom0.check("vane restore /tmp/s.save", 300)
     goes_on(dom0)
     healthy(dom0)
-
-
-def between(rig, first, second, saver, restorer, extra=""):
-    """Saved on hypervisor @first, restored on @second; the image travels on a disk."""
-    disk = rig.file("image", 128 << 20)
-    # What the guest's CPU may be is what both machines have; and no protection keys before Xen.
-    cpu = "max,-smap,-smep,-pku,-la57"
-    one = rig.boot_with_guests(hv=first, cpu=cpu, mem="2G", hv_args="dom0_mem=1G", disks=[rig_disk(disk)])
-    one.check("vane create --wait " + write_config(one, "s", memory=96, extra=extra), 180)
-    guest_says(one, "s", "guest ready")
-    vane_does(one, "s", TICKS)
-    vane_says(one, "s", "^tick 3")
-    one.check(f"{saver} s /tmp/s.save && dd if=/tmp/s.save of=/dev/sda bs=1M conv=fsync && stat -c %s /tmp/s.save", 300)
-    size = int(one.check("stat -c %s /tmp/s.save"))
-    one.stop()
-    two = rig.boot_with_guests(hv=second, cpu=cpu, mem="2G", hv_args="dom0_mem=1G", disks=[rig_disk(disk)])
-    two.check(f"head -c {size} /dev/sda >/tmp/s.save && {restorer} /tmp/s.save", 300)
-    until(two, "grep -qsaE '^tick ([4-9]|[1-9][0-9])' /var/log/vane/s.console /var/log/xen/console/guest-s.log", 120)
-    two.check("vane destroy s", 60)
-    healthy(two)
-
-
-def rig_disk(path):
-    from scenario import Disk
-    return Disk("ahci", path)
-
-
-WHY = "the guest crashes when it resumes: a kernel that booted on the other hypervisor; not understood yet"
-
-
-@slow
-@todo("paravane", WHY)
-@only_on("paravane")
-def test_from_xen_to_paravane(rig):
-    between(rig, "xen", "paravane", "xl save", "vane restore")
-
-
-@slow
-@todo("paravane", "has not run through yet")
-@only_on("paravane")
-def test_from_paravane_to_xen(rig):
-    between(rig, "paravane", "xen", "vane save", "xl restore")
-
-
-@slow
-@todo("paravane", WHY)
-@only_on("paravane")
-def test_two_levels_from_xen(rig):
-    between(rig, "xen", "paravane", "xl save", "vane restore", "xen.fifo_events=0")
-
-
-@slow
-@todo("paravane", WHY)
-@only_on("paravane")
-def test_packed_from_xen(rig):
-    between(rig, "xen", "paravane", "vane save --compress --checksum", "vane restore")
