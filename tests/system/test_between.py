@@ -96,6 +96,7 @@ def journey(rig, *stops, save=SAVE, **options):
     guest.end(host)
 
 
+@slow
 @only_on(OURS)
 def test_from_xen_and_back(rig):
     """xl save on Xen, vane restore and vane save on Paravane, xl restore on Xen."""
