@@ -5,9 +5,9 @@
 
 #include "blkfront.h"
 
-/* Put every request under way into the new ring of @q (after a resume) and tell the back end. */
-void blk_reissue(struct blkfront *b, unsigned q);
-/* Wait, within the time a request may take, until nothing of queue @q is under way. */
-void blk_drain(struct blkfront *b, unsigned q);
+/* Put every request under way into the new rings (after a resume) and tell the back end. */
+void blk_reissue(struct blkfront *b);
+/* Wait, within the time a request may take, until nothing is under way in ring @ring. */
+void blk_drain(struct blkfront *b, unsigned ring);
 
 #endif

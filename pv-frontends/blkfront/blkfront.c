@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Connecting a disk, leaving it, and connecting it again after a resume. Owns the queues' rings, data pages and
- * grants. Invariant B3 is in blkfront.h.
+ * grants. Invariants B3, B4 are in blkfront.h.
  */
 #include "blk_io.h"
 
@@ -43,17 +43,18 @@ static int release_request(struct blkfront *b, struct blk_request *r)
     return 0;
 }
 
-static int release_queue(struct blkfront *b, struct blk_queue *q)
+static int release_queue(struct blkfront *b, unsigned i)
 {
+    struct blk_queue *q = &b->queues[i];
     int rc = 0;
 
-    for (unsigned i = 0; i < BLK_DEPTH; i++)
-        rc |= release_request(b, &q->requests[i]);
+    for (unsigned id = 0; id < BLK_DEPTH; id++)
+        rc |= release_request(b, &q->requests[id]);
     if (take_back(b, &q->ring_ref) != 0)
         rc = -XEN_EBUSY;
     else if (q->ring_page != NULL)
         pv_pages_free(q->ring_page, 1);
-    if (q->port != 0)
+    if (q->port != 0 && i < b->nr_rings)
         pv_evtchn_close(q->port);
     q->port = 0;
     q->ring_page = NULL;
@@ -70,7 +71,7 @@ static int release_all(struct blkfront *b)
     int rc = 0;
 
     for (unsigned i = 0; b->queues != NULL && i < b->nr_queues; i++)
-        rc |= release_queue(b, &b->queues[i]);
+        rc |= release_queue(b, i);
     if (rc == 0 && b->queues != NULL) {
         pv_pages_free(b->queues, queue_pages());
         b->queues = NULL;
@@ -128,15 +129,25 @@ static int give_request(struct blkfront *b, struct blk_request *r)
     return rc == 0 && r->indirect != NULL ? give(b, r->indirect, &r->indirect_ref) : rc;
 }
 
-/* Give the back end what it needs of this queue: an empty ring, the pages, a port. */
-static int wire_queue(struct blkfront *b, struct blk_queue *q)
+/* Give the back end what it needs of a queue: the pages, an empty ring, a port. */
+static int wire_queue(struct blkfront *b, unsigned i)
 {
-    int port, rc;
+    struct blk_queue *q = &b->queues[i];
+    int port, rc = 0;
 
+    for (unsigned id = 0; rc == 0 && id < q->ids.size; id++)
+        rc = give_request(b, &q->requests[id]);
+    if (rc != 0)
+        return rc;
+    if (i >= b->nr_rings) {                     /* B4: carried by a ring that is wired already */
+        q->port = b->queues[i % b->nr_rings].port;
+        return 0;
+    }
     pv_ring_init(&q->ring, q->ring_page, 1, sizeof(struct blkif_request));
+    q->crowded = false;
+    q->turn = 0;
+    q->patience = 1;
     rc = give(b, q->ring_page, &q->ring_ref);
-    for (unsigned i = 0; rc == 0 && i < q->ids.size; i++)
-        rc = give_request(b, &q->requests[i]);
     if (rc != 0)
         return rc;
     port = pv_evtchn_alloc(b->bus.back_domid);
@@ -149,7 +160,7 @@ static int wire_queue(struct blkfront *b, struct blk_queue *q)
 /* The keys of one queue, at the device's top when there is only one. */
 static unsigned queue_keys(const struct blkfront *b, unsigned i, struct xenbus_key *keys)
 {
-    bool many = b->nr_queues > 1;
+    bool many = b->nr_rings > 1;
 
     keys[0] = (struct xenbus_key){ many ? STORE_VBD_FE_QUEUE_RING_REF : STORE_VBD_FE_RING_REF,
                                    b->queues[i].ring_ref, i };
@@ -165,26 +176,35 @@ static int publish(struct blkfront *b)
 
     keys[n++] = (struct xenbus_key){ STORE_VBD_FE_PROTOCOL, STORE_PROTOCOL_X86_64_ABI, 0 };
     keys[n++] = (struct xenbus_key){ STORE_VBD_FE_FEATURE_PERSISTENT, 1, 0 };
-    if (b->nr_queues > 1)
-        keys[n++] = (struct xenbus_key){ STORE_VBD_FE_MULTI_QUEUE_NUM_QUEUES, b->nr_queues, 0 };
-    for (unsigned i = 0; i < b->nr_queues; i++)
+    if (b->nr_queues > 1)               /* after a resume maybe one, in place of what is there */
+        keys[n++] = (struct xenbus_key){ STORE_VBD_FE_MULTI_QUEUE_NUM_QUEUES, b->nr_rings, 0 };
+    for (unsigned i = 0; i < b->nr_rings; i++)
         n += queue_keys(b, i, keys + n);
     return xenbus_connect(&b->bus, keys, n, XenbusStateInitialised);
 }
 
-/* What the back end offers before we connect. */
-static void negotiate(struct blkfront *b, unsigned queues, unsigned pages)
+/* What the back end offers before we connect: how many of @wanted queues, */
+static unsigned offered_queues(struct blkfront *b, unsigned wanted)
 {
     uint64_t most = xenbus_back_number(&b->bus, STORE_VBD_BE_MULTI_QUEUE_MAX_QUEUES, 1, 1024);
+
+    return wanted <= most ? wanted : most < 1 ? 1 : (unsigned)most;
+}
+
+/* and of @wanted pages in a request. */
+static unsigned offered_pages(struct blkfront *b, unsigned wanted)
+{
     uint64_t indirect = xenbus_back_number(&b->bus, STORE_VBD_BE_FEATURE_MAX_INDIRECT_SEGMENTS, 0, 1U << 20);
 
-    b->nr_queues = queues < 1 ? 1 : queues > BLK_QUEUES ? BLK_QUEUES : queues;
-    if (b->nr_queues > most)
-        b->nr_queues = most < 1 ? 1 : (unsigned)most;
-    b->max_segments = pages < 1 ? 1 : pages > BLK_SEGMENTS ? BLK_SEGMENTS : pages;
     b->indirect = indirect > BLKIF_MAX_SEGMENTS_PER_REQUEST;
-    if (b->max_segments > BLKIF_MAX_SEGMENTS_PER_REQUEST && b->max_segments > indirect)
-        b->max_segments = b->indirect ? (unsigned)indirect : BLKIF_MAX_SEGMENTS_PER_REQUEST;
+    if (wanted <= BLKIF_MAX_SEGMENTS_PER_REQUEST || wanted <= indirect)
+        return wanted;
+    return b->indirect ? (unsigned)indirect : BLKIF_MAX_SEGMENTS_PER_REQUEST;
+}
+
+static unsigned bounded(unsigned value, unsigned most)
+{
+    return value < 1 ? 1 : value > most ? most : value;
 }
 
 /* What it says of the disk, and offers, once it has looked at ours. */
@@ -210,7 +230,7 @@ static int connect(struct blkfront *b)
     int rc = 0;
 
     for (unsigned i = 0; rc == 0 && i < b->nr_queues; i++)
-        rc = wire_queue(b, &b->queues[i]);
+        rc = wire_queue(b, i);
     if (rc == 0)
         rc = publish(b);
     if (rc == 0)
@@ -229,7 +249,8 @@ int blkfront_open(struct blkfront *b, struct xs *xs, struct pv_grants *grants, u
     rc = xenbus_open(&b->bus, xs, "vbd", id);
     if (rc != 0)
         return rc;
-    negotiate(b, queues, pages_each);
+    b->nr_queues = b->nr_rings = offered_queues(b, bounded(queues, BLK_QUEUES));
+    b->max_segments = b->part_pages = offered_pages(b, bounded(pages_each, BLK_SEGMENTS));
     rc = alloc_queues(b);
     if (rc == 0)
         rc = connect(b);
@@ -253,16 +274,14 @@ static void forget(struct blk_queue *q)
 
 static int reconnect(struct blkfront *b)
 {
-    struct blkfront now = *b;
     int rc = xenbus_open(&b->bus, b->bus.xs, "vbd", b->id);
 
     if (rc != 0)
         return rc;
-    now.bus = b->bus;
-    negotiate(&now, b->nr_queues, b->max_segments);
-    if (now.nr_queues != b->nr_queues || now.max_segments != b->max_segments)
-        return -XEN_EOPNOTSUPP;
-    b->indirect = now.indirect;
+    b->nr_rings = offered_queues(b, b->nr_queues);
+    b->part_pages = offered_pages(b, b->max_segments);
+    if (b->part_pages < b->max_segments)        /* in parts, then: each named directly */
+        b->part_pages = BLKIF_MAX_SEGMENTS_PER_REQUEST;
     return connect(b);
 }
 
@@ -273,18 +292,16 @@ int blkfront_resume(struct blkfront *b)
     for (unsigned i = 0; i < b->nr_queues; i++)
         forget(&b->queues[i]);
     rc = reconnect(b);
-    for (unsigned i = 0; i < b->nr_queues; i++) {
-        if (rc == 0)
-            blk_reissue(b, i);                          /* B3 */
-        else
-            b->queues[i].ring.broken = true;
-    }
+    if (rc == 0)
+        blk_reissue(b);                         /* B3 */
+    for (unsigned i = 0; rc != 0 && i < b->nr_queues; i++)
+        b->queues[i].ring.broken = true;
     return rc;
 }
 
 int blkfront_close(struct blkfront *b)
 {
-    for (unsigned i = 0; i < b->nr_queues; i++)
+    for (unsigned i = 0; i < b->nr_rings; i++)
         blk_drain(b, i);
     xenbus_close(&b->bus);
     return release_all(b);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Sending and receiving on a connected queue. Invariants N1, N2 are in netfront.h. */
+/* Sending and receiving on a connected queue. Invariants N1, N2, N3 are in netfront.h. */
 #include "net_io.h"
+
+static struct net_queue *queue(struct netfront *n, unsigned number)
+{
+    return &n->queues[number % n->nr_wired];
+}
 
 /* ---- sending ---- */
 
@@ -25,7 +30,7 @@ static int reap(struct net_queue *q)
             if (rsp.status != NETIF_RSP_OKAY)
                 q->tx_errors++;
         }
-    } while (pv_ring_rearm(&q->tx));
+    } while (pv_ring_rearm(&q->tx, 1));
     return q->tx.broken ? -XEN_EIO : 0;
 }
 
@@ -61,7 +66,7 @@ static bool tx_room(const struct net_queue *q, unsigned pieces, bool gso)
 
 int net_send(struct netfront *n, unsigned qn, const void *frame, size_t len, const struct net_info *info)
 {
-    struct net_queue *q = &n->queues[qn];
+    struct net_queue *q = queue(n, qn);
     const uint8_t *data = frame;
     unsigned pieces = (unsigned)((len + PV_PAGE_SIZE - 1) / PV_PAGE_SIZE);
     const bool gso = info != NULL && info->gso_type != XEN_NETIF_GSO_TYPE_NONE;
@@ -94,10 +99,12 @@ int net_send(struct netfront *n, unsigned qn, const void *frame, size_t len, con
     return 0;
 }
 
-void net_kick(struct netfront *n, unsigned q)
+void net_kick(struct netfront *n, unsigned qn)
 {
-    if (pv_ring_push(&n->queues[q].tx))
-        pv_evtchn_send(n->queues[q].port);
+    struct net_queue *q = queue(n, qn);
+
+    if (pv_ring_push(&q->tx))
+        pv_evtchn_send(q->port);
 }
 
 /* ---- receiving ---- */
@@ -112,12 +119,11 @@ void net_post(struct net_queue *q, unsigned slot)
 }
 
 /*
- * One frame: its slots are joined in @frame. Answers @left are there; returns how many were taken, or -EIO. A
+ * One frame: its slots are joined in f->data. Answers @left are there; returns how many were taken, or -EIO. A
  * frame whose last slot has not come yet counts as broken: back ends publish whole frames.
  */
 struct frame {
-    uint8_t *joined;                    /* where frames of several slots are put together */
-    const uint8_t *data;
+    uint8_t *data;                      /* where its pieces are put together */
     size_t len;
     bool bad;
     struct net_info info;
@@ -145,13 +151,7 @@ static void take_piece(struct net_queue *q, struct frame *f, const struct netif_
     }
     if (f->bad)
         return;
-    const uint8_t *piece = q->rx_pages + (size_t)slot * PV_PAGE_SIZE + rsp->offset;
-    if (f->len == 0 && !(rsp->flags & NETRXF_more_data)) {
-        f->data = piece;                /* the usual case: one slot, no copy; the page is ours until posted again */
-    } else {
-        memcpy(f->joined + f->len, piece, size);
-        f->data = f->joined;
-    }
+    memcpy(f->data + f->len, q->rx_pages + (size_t)slot * PV_PAGE_SIZE + rsp->offset, size);     /* N3 */
     f->len += size;
 }
 
@@ -160,7 +160,7 @@ static int take_frame(struct net_queue *q, struct frame *f, int left)
     bool more = true, extra_next = false, first = true;
     int taken = 0;
 
-    f->data = f->joined;
+    f->data = q->joined;
     f->len = 0;
     f->nr_slots = 0;
     f->bad = false;
@@ -197,7 +197,7 @@ static int take_frame(struct net_queue *q, struct frame *f, int left)
 
 int net_poll(struct netfront *n, unsigned qn, unsigned budget, net_receive_t receive, void *arg)
 {
-    struct net_queue *q = &n->queues[qn];
+    struct net_queue *q = queue(n, qn);
     struct frame f;
     unsigned frames = 0;
 
@@ -209,13 +209,12 @@ int net_poll(struct netfront *n, unsigned qn, unsigned budget, net_receive_t rec
         if (left < 0)
             return left;
         if (left == 0) {
-            if (!pv_ring_rearm(&q->rx))
+            if (!pv_ring_rearm(&q->rx, 1))
                 break;
             continue;
         }
         if (frames == budget)
             break;
-        f.joined = q->joined;
         if (take_frame(q, &f, left) < 0) {
             q->rx.broken = true;
             return -XEN_EIO;

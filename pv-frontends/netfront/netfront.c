@@ -138,7 +138,7 @@ static int wire_queue(struct netfront *n, struct net_queue *q)
 static unsigned queue_keys(const struct netfront *n, unsigned i, struct xenbus_key *keys)
 {
     const struct net_queue *q = &n->queues[i];
-    bool many = n->nr_queues > 1;
+    bool many = n->nr_wired > 1;
 
     keys[0] = (struct xenbus_key){ many ? STORE_VIF_FE_QUEUE_TX_RING_REF : STORE_VIF_FE_TX_RING_REF, q->tx_ref, i };
     keys[1] = (struct xenbus_key){ many ? STORE_VIF_FE_QUEUE_RX_RING_REF : STORE_VIF_FE_RX_RING_REF, q->rx_ref, i };
@@ -159,9 +159,9 @@ static int publish(struct netfront *n)
     keys[k++] = (struct xenbus_key){ STORE_VIF_FE_FEATURE_IPV6_CSUM_OFFLOAD, csum, 0 };
     keys[k++] = (struct xenbus_key){ STORE_VIF_FE_FEATURE_GSO_TCPV4, gso, 0 };
     keys[k++] = (struct xenbus_key){ STORE_VIF_FE_FEATURE_GSO_TCPV6, gso, 0 };
-    if (n->nr_queues > 1)
-        keys[k++] = (struct xenbus_key){ STORE_VIF_FE_MULTI_QUEUE_NUM_QUEUES, n->nr_queues, 0 };
-    for (unsigned i = 0; i < n->nr_queues; i++)
+    if (n->nr_queues > 1)               /* after a resume maybe one, in place of what is there */
+        keys[k++] = (struct xenbus_key){ STORE_VIF_FE_MULTI_QUEUE_NUM_QUEUES, n->nr_wired, 0 };
+    for (unsigned i = 0; i < n->nr_wired; i++)
         k += queue_keys(n, i, keys + k);
     return xenbus_connect(&n->bus, keys, k, XenbusStateConnected);
 }
@@ -187,12 +187,12 @@ static unsigned bounded(unsigned value, unsigned least, unsigned most)
     return value < least ? least : value > most ? most : value;
 }
 
-/* What the back end offers before we connect. */
+/* What the back end offers before we connect, of at most @queues queues. */
 static void negotiate(struct netfront *n, unsigned queues)
 {
     uint64_t most = xenbus_back_number(&n->bus, STORE_VIF_BE_MULTI_QUEUE_MAX_QUEUES, 1, 1024);
 
-    n->nr_queues = bounded(queues, 1, most < 1 ? 1 : (unsigned)most);
+    n->nr_wired = bounded(queues, 1, most < 1 ? 1 : (unsigned)most);
     n->sg = xenbus_back_number(&n->bus, STORE_VIF_BE_FEATURE_SG, 0, 1) == 1;
     n->gso4 = xenbus_back_number(&n->bus, STORE_VIF_BE_FEATURE_GSO_TCPV4, 0, 1) == 1;
     n->gso6 = xenbus_back_number(&n->bus, STORE_VIF_BE_FEATURE_GSO_TCPV6, 0, 1) == 1;
@@ -215,7 +215,7 @@ static int connect(struct netfront *n)
 {
     int rc = 0;
 
-    for (unsigned i = 0; rc == 0 && i < n->nr_queues; i++)
+    for (unsigned i = 0; rc == 0 && i < n->nr_wired; i++)
         rc = wire_queue(n, &n->queues[i]);
     return rc == 0 ? publish(n) : rc;
 }
@@ -235,6 +235,7 @@ int netfront_open(struct netfront *n, struct xs *xs, struct pv_grants *grants, u
     if (rc != 0)
         return rc;
     negotiate(n, bounded(wish->queues, 1, NET_QUEUES));
+    n->nr_queues = n->nr_wired;
     rc = alloc_queues(n);
     if (rc == 0)
         rc = connect(n);
@@ -256,16 +257,11 @@ static void forget(struct net_queue *q)
 
 static int reconnect(struct netfront *n)
 {
-    const unsigned queues = n->nr_queues;
     int rc = xenbus_open(&n->bus, n->bus.xs, "vif", n->id);
 
     if (rc != 0)
         return rc;
-    negotiate(n, queues);
-    if (n->nr_queues != queues) {
-        n->nr_queues = queues;
-        return -XEN_EOPNOTSUPP;
-    }
+    negotiate(n, n->nr_queues);
     return connect(n);
 }
 

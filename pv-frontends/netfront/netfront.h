@@ -9,6 +9,7 @@
  *   N1  offset + size of what arrives lie within one page, and the chain of slots of one frame within what was
  *       posted; a frame that breaks this is dropped, a slot that was not posted breaks the ring.
  *   N2  transmit ids are matched to slots under way, once.
+ *   N3  what the caller is given is a copy: the back end can still write to the page it came in.
  *
  * ABI: io/netif.h. Received frames may come in several slots and with extra info: gso and checksum flags are
  * handed on, not undone.
@@ -59,6 +60,7 @@ struct netfront {
     struct pv_grants *grants;
     struct net_wish wish;
     unsigned id, nr_queues;
+    unsigned nr_wired;                  /* queue q stands for queue q % nr_wired: itself, but after some resumes */
     uint8_t mac[6];
     bool sg, gso4, gso6;                /* what the back end takes */
     struct net_queue *queues;
@@ -70,7 +72,8 @@ typedef void (*net_receive_t)(void *arg, unsigned queue, const uint8_t *data, si
 /* Connect vif @id: 0 or -errno; on failure nothing stays granted. */
 int netfront_open(struct netfront *n, struct xs *xs, struct pv_grants *grants, unsigned id,
                   const struct net_wish *wish);
-/* As blkfront_resume(), but frames that were under way are lost, as on any network; sg and gso may have changed. */
+/* As blkfront_resume(), but frames that were under way are lost, as on any network; sg and gso may have changed. Beside a
+ * back end that takes fewer queues several numbers stand for one queue, which belongs to one thread of control. */
 int netfront_resume(struct netfront *n);
 /* As blkfront_close(). */
 int netfront_close(struct netfront *n);

@@ -58,9 +58,11 @@ uint32_t pv_ring_take(struct pv_ring *r, void *copy, size_t size)
     return slot;
 }
 
-bool pv_ring_rearm(struct pv_ring *r)
+bool pv_ring_rearm(struct pv_ring *r, uint32_t n)
 {
-    pv_write_once(r->shared->rsp_event, r->rsp_cons + 1);
+    const uint32_t due = r->req_prod - r->rsp_cons;
+
+    pv_write_once(r->shared->rsp_event, r->rsp_cons + (n < due ? n : due > 0 ? due : 1));
     pv_mb();
     return pv_ring_responses(r) != 0;
 }

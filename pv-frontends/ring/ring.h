@@ -47,8 +47,9 @@ int pv_ring_responses(struct pv_ring *r);
 /* Copy @size bytes (a multiple of 4, at most entry_size) of the next answer to @copy; only while pv_ring_responses() > 0.
  * Returns its slot. */
 uint32_t pv_ring_take(struct pv_ring *r, void *copy, size_t size);
-/* After the last answer: ask for an event at the next one. True: one came meanwhile, look again. */
-bool pv_ring_rearm(struct pv_ring *r);
+/* After the last answer: ask for an event when @n more have come, or all that are due if these are fewer (at the next one
+ * with n = 1). True: some came meanwhile, look again. */
+bool pv_ring_rearm(struct pv_ring *r, uint32_t n);
 
 /* Ids of requests under way: what the back end may answer to, once. */
 #define PV_IDS_MAX 256

@@ -7,6 +7,7 @@
  *   disk=N      XenStore number of the disk (51712 = xvda)
  *   mib=N       size of all chains (default 8, at most the disk)
  *   rounds=N    how often (default 2); queues=N, pages=N as in blkfront_open()
+ *   passes=N    how often all is written and read in order, as fast as it goes (default 1)
  *   leave       the chains are the last thing written; keep: only verify what such a run has left
  *
  * With as many vCPUs as queues every queue has a vCPU of its own, else a thread of vCPU 0.
@@ -22,7 +23,7 @@ struct work work;
 
 static bool each_has_a_cpu(void)
 {
-    return work.nr > 1 && smp_vcpu_count() >= work.nr;
+    return work.nr > 1 && smp_vcpu_count() >= work.nr && work.disk.nr_rings == work.nr;
 }
 
 static bool stop;                       /* asked to end after this round */
@@ -178,8 +179,10 @@ void guest_test(void)
             break;
     if (!cmdline_has("keep") && !cmdline_has("leave")) {
         item("stream");
-        stream(BLKIF_OP_WRITE);
-        stream(BLKIF_OP_READ);
+        for (uint64_t pass = 0; pass < cmdline_number("passes", 1); pass++) {
+            stream(BLKIF_OP_WRITE);
+            stream(BLKIF_OP_READ);
+        }
         limits();
         discard();
     }

@@ -103,6 +103,8 @@ static int start_some(struct worker *w, uint64_t *next)
     int id, rc, n = 0;
 
     while (*next < work.blocks && (id = blk_get(&work.disk, w->queue)) >= 0) {
+        if (work.op == BLKIF_OP_WRITE)
+            memcpy(work.disk.queues[w->queue].requests[id].pages, w->block, work.block_size);
         rc = blk_start(&work.disk, w->queue, id, work.op, *next * (work.block_size / BLK_SECTOR), work.block_size);
         if (rc != 0) {
             blk_put(&work.disk, w->queue, id);
@@ -126,6 +128,8 @@ static int end_some(struct worker *w, uint64_t *busy)
         if (!(*busy & (1UL << id)) || !q->requests[id].done)
             continue;
         rc = q->requests[id].status;
+        if (work.op == BLKIF_OP_READ)
+            memcpy(w->block, q->requests[id].pages, work.block_size);
         *busy &= ~(1UL << id);
         blk_put(&work.disk, w->queue, (int)id);
         n++;
@@ -140,6 +144,7 @@ void work_stream(void *arg)
     uint64_t next = w->queue, give_up = time_now() + 60 * SECOND, busy = 0;
     int rc = 0;
 
+    blk_event_after(&work.disk, w->queue, work.disk.depth / 2);
     while (rc >= 0 && (next < work.blocks || busy != 0)) {
         rc = start_some(w, &next);
         busy = rc < 0 ? busy : q->ids.busy[0];
@@ -150,6 +155,9 @@ void work_stream(void *arg)
         if (time_now() > give_up)
             rc = -XEN_ETIMEDOUT;
     }
+    blk_event_after(&work.disk, w->queue, 1);
+    if (rc >= 0 && work.op == BLKIF_OP_WRITE && work.disk.flush)
+        rc = blk_flush(&work.disk, w->queue);
     if (rc < 0)
         fail(w, "stream: %d", rc);
     w->done = true;

@@ -32,7 +32,8 @@ bool work_init(uint64_t bytes);
 void work_write(void *arg);
 /* Follow the chain that belongs to the next worker. */
 void work_verify(void *arg);
-/* Read or write the worker's share with all requests of the queue under way at once. */
+/* Read or write the worker's share with all requests of the queue under way at once: every block is copied to or from the
+ * worker's own, as blk_read() and blk_write() do; what was written is flushed. */
 void work_stream(void *arg);
 
 #endif

@@ -61,6 +61,28 @@ static void test_ring_wraps(void)
     }
 }
 
+/* When the other side is asked to tell us: after so many answers, but never after more than are due. */
+static void test_ring_event(void)
+{
+    static uint8_t page[PV_PAGE_SIZE] __attribute__((aligned(4096)));
+    struct pv_ring r;
+
+    pv_ring_init(&r, page, 1, sizeof(struct blkif_request));
+    CU_ASSERT_FALSE(pv_ring_rearm(&r, 16));
+    CU_ASSERT_EQUAL(r.shared->rsp_event, 1);
+    for (unsigned i = 0; i < 5; i++)
+        pv_ring_request(&r);
+    pv_ring_push(&r);
+    CU_ASSERT_FALSE(pv_ring_rearm(&r, 1));
+    CU_ASSERT_EQUAL(r.shared->rsp_event, 1);
+    CU_ASSERT_FALSE(pv_ring_rearm(&r, 3));
+    CU_ASSERT_EQUAL(r.shared->rsp_event, 3);
+    CU_ASSERT_FALSE(pv_ring_rearm(&r, 16));
+    CU_ASSERT_EQUAL(r.shared->rsp_event, 5);
+    r.shared->rsp_prod = 1;
+    CU_ASSERT_TRUE(pv_ring_rearm(&r, 16));
+}
+
 static void test_ring_lying_index(void)
 {
     static uint8_t page[PV_PAGE_SIZE] __attribute__((aligned(4096)));
@@ -308,25 +330,124 @@ static void test_disk_resume(void)
     CU_ASSERT_EQUAL(peer_grants_in_use(), 0);
 }
 
-/* A new back end that offers less: everything fails, nothing hangs, the disk can be closed. */
+/* What request @n of the tests below writes, and where: few places, so that many requests fit a small disk. */
+#define LESS_PAGES 30U
+static uint8_t *less_place(unsigned n)
+{
+    return peer_disk() + n % 8 * LESS_PAGES * 4096;
+}
+
+static int less_write(struct blkfront *b, unsigned q, unsigned n)
+{
+    int id = blk_get(b, q);
+
+    for (unsigned page = 0; id >= 0 && page < LESS_PAGES; page++)
+        memset(b->queues[q].requests[id].pages + page * 4096, (int)(n % 8 * 31 + page + 1), 4096);
+    if (id >= 0)
+        CU_ASSERT_EQUAL(blk_start(b, q, id, BLKIF_OP_WRITE, n % 8 * LESS_PAGES * 8, LESS_PAGES * 4096), 0);
+    return id;
+}
+
+static void less_verify(unsigned n)
+{
+    for (unsigned page = 0; page < LESS_PAGES; page++) {
+        CU_ASSERT_EQUAL(less_place(n)[page * 4096], n % 8 * 31 + page + 1);
+        CU_ASSERT_EQUAL(less_place(n)[page * 4096 + 4095], n % 8 * 31 + page + 1);
+    }
+}
+
+/* Two full queues move to a back end with one ring and no indirect requests: 64 requests in 192 parts through 32 slots. */
 static void test_disk_resume_to_less(void)
+{
+    struct blkfront b;
+    int ids[2][BLK_DEPTH];
+    uint8_t sector[512];
+
+    begin();
+    unsigned before = peer_pages_in_use();
+    peer_put("/b/vbd/multi-queue-max-queues", "2");
+    CU_ASSERT_EQUAL_FATAL(blkfront_open(&b, &xs, &grants, 51712, 2, LESS_PAGES), 0);
+    CU_ASSERT_EQUAL(b.part_pages, LESS_PAGES);
+    peer_put("/b/vbd/state", "2");                              /* nobody answers from here on */
+    for (unsigned n = 0; n < 2 * BLK_DEPTH; n++)
+        ids[n % 2][n / 2] = less_write(&b, n % 2, n);
+    peer_new_domain(&xs, &grants);
+    peer_put("/b/vbd/multi-queue-max-queues", "1");
+    peer_put("/b/vbd/feature-max-indirect-segments", "0");
+    CU_ASSERT_EQUAL_FATAL(blkfront_resume(&b), 0);
+    CU_ASSERT_EQUAL(b.nr_rings, 1);
+    CU_ASSERT_EQUAL(b.nr_queues, 2);
+    CU_ASSERT_EQUAL(b.part_pages, BLKIF_MAX_SEGMENTS_PER_REQUEST);
+    CU_ASSERT_EQUAL(b.max_segments, LESS_PAGES);                /* for the caller nothing has changed */
+    CU_ASSERT_EQUAL(b.queues[0].port, b.queues[1].port);
+    CU_ASSERT_STRING_EQUAL(peer_get("device/vbd/51712/multi-queue-num-queues"), "1");
+    for (unsigned n = 2 * BLK_DEPTH; n-- > 0;) {                /* the last ones first */
+        CU_ASSERT_EQUAL(blk_wait(&b, n % 2, ids[n % 2][n / 2]), 0);
+        blk_put(&b, n % 2, ids[n % 2][n / 2]);
+    }
+    for (unsigned n = 0; n < 8; n++)
+        less_verify(n);
+    CU_ASSERT_EQUAL(b.queues[0].answered, BLK_DEPTH);
+    CU_ASSERT_EQUAL(b.queues[1].answered, BLK_DEPTH);
+    /* New requests go on in the same way, and full again to a back end that takes more. */
+    memset(peer_disk(), 0, LESS_PAGES * 4096);
+    int id = less_write(&b, 1, 0);
+    blk_kick(&b, 1);
+    CU_ASSERT_EQUAL(blk_wait(&b, 1, id), 0);
+    blk_put(&b, 1, id);
+    less_verify(0);
+    CU_ASSERT_EQUAL(blk_flush(&b, 1), 0);
+    CU_ASSERT_EQUAL(blk_read(&b, 1, 8, sector, 512), 0);
+    CU_ASSERT_EQUAL(sector[0], 2);
+    memset(peer_disk(), 0, LESS_PAGES * 4096);
+    id = less_write(&b, 1, 0);
+    peer_new_domain(&xs, &grants);
+    peer_put("/b/vbd/multi-queue-max-queues", "4");
+    peer_put("/b/vbd/feature-max-indirect-segments", "256");
+    CU_ASSERT_EQUAL_FATAL(blkfront_resume(&b), 0);
+    CU_ASSERT_EQUAL(b.nr_rings, 2);
+    CU_ASSERT_EQUAL(b.part_pages, LESS_PAGES);
+    CU_ASSERT_EQUAL(blk_wait(&b, 1, id), 0);
+    blk_put(&b, 1, id);
+    less_verify(0);
+    CU_ASSERT_EQUAL(blkfront_close(&b), 0);
+    CU_ASSERT_EQUAL(peer_grants_in_use(), 0);
+    CU_ASSERT_EQUAL(peer_pages_in_use(), before);
+}
+
+/* One part of a request fails: the request fails, when its last part is answered. */
+static void test_disk_part_fails(void)
 {
     struct blkfront b;
 
     begin();
-    unsigned before = peer_pages_in_use();
-    CU_ASSERT_EQUAL_FATAL(blkfront_open(&b, &xs, &grants, 51712, 2, 1), 0);
+    CU_ASSERT_EQUAL_FATAL(blkfront_open(&b, &xs, &grants, 51712, 1, LESS_PAGES), 0);
     peer_put("/b/vbd/state", "2");
-    int id = blk_get(&b, 1);
-    CU_ASSERT_EQUAL(blk_start(&b, 1, id, BLKIF_OP_READ, 0, 512), 0);
+    int id = less_write(&b, 0, 0);
     peer_new_domain(&xs, &grants);
-    peer_put("/b/vbd/multi-queue-max-queues", "1");
-    CU_ASSERT_EQUAL(blkfront_resume(&b), -XEN_EOPNOTSUPP);
-    CU_ASSERT_EQUAL(blk_wait(&b, 1, id), -XEN_EIO);
-    CU_ASSERT_EQUAL(blk_read(&b, 0, 0, peer_disk(), 512), -XEN_EIO);
+    peer_put("/b/vbd/feature-max-indirect-segments", "0");
+    CU_ASSERT_EQUAL_FATAL(blkfront_resume(&b), 0);
+    struct blk_request *r = &b.queues[0].requests[id];
+    CU_ASSERT_EQUAL(r->nr_parts, 3);
+    CU_ASSERT_EQUAL(blk_wait(&b, 0, id), 0);
+    peer_put("/b/vbd/state", "2");                              /* now answer by hand */
+    CU_ASSERT_EQUAL(blk_start(&b, 0, id, BLKIF_OP_WRITE, 0, LESS_PAGES * 4096), 0);
+    blk_kick(&b, 0);
+    struct blkif_response *rsp = (void *)b.queues[0].ring.shared->entries;
+    const size_t step = sizeof(struct blkif_request);
+    for (unsigned part = 0; part < 3; part++) {
+        struct blkif_response one = { .id = (uint64_t)id << 8 | (2 - part), .operation = BLKIF_OP_WRITE,
+                                      .status = part == 1 ? BLKIF_RSP_ERROR : BLKIF_RSP_OKAY };
+        CU_ASSERT_FALSE(r->done);
+        memcpy((uint8_t *)rsp + (3 + part) * step, &one, sizeof(one));
+        b.queues[0].ring.shared->rsp_prod++;
+        CU_ASSERT_EQUAL(blk_poll(&b, 0), 1);
+    }
+    CU_ASSERT_TRUE(r->done);
+    CU_ASSERT_EQUAL(r->status, -XEN_EIO);
+    blk_put(&b, 0, id);
+    peer_put("/b/vbd/state", "4");
     CU_ASSERT_EQUAL(blkfront_close(&b), 0);
-    CU_ASSERT_EQUAL(peer_grants_in_use(), 0);
-    CU_ASSERT_EQUAL(peer_pages_in_use(), before);
 }
 
 static void test_disk_queue_full(void)
@@ -498,6 +619,36 @@ static void test_net_queues_and_resume(void)
     CU_ASSERT_EQUAL(peer_pages_in_use(), before);
 }
 
+/* A back end with one queue for four: the numbers stand for the same one. */
+static void test_net_resume_to_less(void)
+{
+    static struct got got;
+    static uint8_t frame[64];
+    struct netfront n;
+
+    begin();
+    unsigned before = peer_pages_in_use();
+    CU_ASSERT_EQUAL_FATAL(netfront_open(&n, &xs, &grants, 0, &(struct net_wish){ .queues = 4, .slots = 16 }), 0);
+    for (unsigned offered = 1; offered <= 3; offered += 2) {
+        peer_new_domain(&xs, &grants);
+        peer_put("/b/vif/multi-queue-max-queues", offered == 1 ? "1" : "3");
+        CU_ASSERT_EQUAL_FATAL(netfront_resume(&n), 0);
+        CU_ASSERT_EQUAL(n.nr_queues, 4);
+        CU_ASSERT_EQUAL(n.nr_wired, offered);
+        for (unsigned q = 0; q < 4; q++) {
+            memset(frame, (int)q + 1, sizeof(frame));
+            got.frames = 0;
+            CU_ASSERT_EQUAL(net_send(&n, q, frame, sizeof(frame), NULL), 0);
+            net_kick(&n, q);
+            CU_ASSERT_EQUAL(net_poll(&n, q, 10, receive, &got), 1);
+            CU_ASSERT_EQUAL(memcmp(got.data, frame, sizeof(frame)), 0);
+        }
+    }
+    CU_ASSERT_EQUAL(netfront_close(&n), 0);
+    CU_ASSERT_EQUAL(peer_grants_in_use(), 0);
+    CU_ASSERT_EQUAL(peer_pages_in_use(), before);
+}
+
 static void test_net_bad_pieces(void)
 {
     static struct got got;
@@ -585,12 +736,14 @@ static void test_console(void)
 int main(void)
 {
     static const struct unit_case cases[] = {
-        UNIT(test_ring_counts), UNIT(test_ring_wraps), UNIT(test_ring_lying_index), UNIT(test_ids), UNIT(test_grants),
+        UNIT(test_ring_counts), UNIT(test_ring_wraps), UNIT(test_ring_event),
+        UNIT(test_ring_lying_index), UNIT(test_ids), UNIT(test_grants),
         UNIT(test_xs_basics), UNIT(test_xs_long_value), UNIT(test_xs_broken_ring), UNIT(test_xs_wrong_head),
         UNIT(test_xs_event_flood), UNIT(test_disk), UNIT(test_disk_queues), UNIT(test_disk_resume),
-        UNIT(test_disk_resume_to_less), UNIT(test_disk_queue_full),
+        UNIT(test_disk_resume_to_less), UNIT(test_disk_part_fails), UNIT(test_disk_queue_full),
         UNIT(test_disk_answers_that_were_not_asked), UNIT(test_disk_back_end_keeps_mappings),
         UNIT(test_disk_nonsense_from_the_store), UNIT(test_net), UNIT(test_net_queues_and_resume),
+        UNIT(test_net_resume_to_less),
         UNIT(test_net_bad_pieces), UNIT(test_net_endless_frame),
         UNIT(test_net_double_answer), UNIT(test_console), { 0 }
     };
