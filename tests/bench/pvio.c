@@ -2,7 +2,7 @@
 /*
  * pvio - moves data through a guest's devices and says how long it took
  *
- *   disk-read DEVICE MIB, disk-write DEVICE MIB   in order, past the page cache
+ *   disk-read DEVICE MIB [CHUNK], disk-write ...  in order, past the page cache, CHUNK MiB a call (1); to the medium
  *   sink PORT                                     TCP: take one connection's data, then a byte back
  *   source HOST PORT MIB                          TCP: send, wait for that byte
  *   echo PORT                                     UDP: every datagram goes back; for ever
@@ -26,7 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHUNK (1u << 20)
+#define MIB (1u << 20)
+#define CHUNK MIB
 #define DATAGRAM_MAX 60000
 #define REPLY_MS 200            /* a datagram unanswered for so long is lost: send others */
 
@@ -52,12 +53,12 @@ static void report(const char *verb, uint64_t units, int64_t since)
     fflush(stdout);
 }
 
-static char *buffer(void)
+static char *buffer(size_t size)
 {
-    char *p = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
     must(p != MAP_FAILED, "mmap");
-    memset(p, 0x5a, CHUNK);
+    memset(p, 0x5a, size);
     return p;
 }
 
@@ -97,16 +98,20 @@ static int disk(const char *verb, char **arg)
 {
     bool writing = strcmp(verb, "disk-write") == 0;
     int fd = open(arg[0], (writing ? O_WRONLY : O_RDONLY) | O_DIRECT);
-    unsigned long mib = strtoul(arg[1], NULL, 10);
-    char *data = buffer();
+    unsigned long mib = strtoul(arg[1], NULL, 10), chunk = arg[2] != NULL ? strtoul(arg[2], NULL, 10) : 1;
     int64_t start;
 
     must(fd >= 0, arg[0]);
+    if (chunk == 0 || chunk > 64 || mib % chunk != 0) {
+        fprintf(stderr, "pvio: %s MiB are not so many calls of %s\n", arg[1], arg[2]);
+        exit(2);
+    }
+    char *data = buffer(chunk * MIB);
     start = now_us();
-    for (unsigned long i = 0; i < mib; i++) {
-        ssize_t n = writing ? write(fd, data, CHUNK) : read(fd, data, CHUNK);
+    for (unsigned long i = 0; i < mib; i += chunk) {
+        ssize_t n = writing ? write(fd, data, chunk * MIB) : read(fd, data, chunk * MIB);
 
-        must(n == (ssize_t)CHUNK, writing ? "write" : "read");
+        must(n == (ssize_t)(chunk * MIB), writing ? "write" : "read");
     }
     must(!writing || fsync(fd) == 0, "fsync");
     report(verb, mib * 1024, start);
@@ -116,7 +121,7 @@ static int disk(const char *verb, char **arg)
 static int sink(char **arg)
 {
     int listener = socket_at(SOCK_STREAM, arg[0]), fd;
-    char *data = buffer();
+    char *data = buffer(CHUNK);
     uint64_t total = 0;
     int64_t start;
     ssize_t n;
@@ -136,7 +141,7 @@ static int source(char **arg)
 {
     uint64_t left = strtoull(arg[2], NULL, 10) << 20, total = left;
     int fd = socket_to(SOCK_STREAM, arg[0], arg[1]);
-    char *data = buffer(), byte;
+    char *data = buffer(CHUNK), byte;
     int64_t start = now_us();
 
     while (left) {
@@ -153,7 +158,7 @@ static int source(char **arg)
 static int echo(char **arg)
 {
     int fd = socket_at(SOCK_DGRAM, arg[0]);
-    char *data = buffer();
+    char *data = buffer(CHUNK);
 
     printf("pvio echo 0 0\n");
     fflush(stdout);
@@ -181,7 +186,7 @@ static int flood(char **arg)
     int64_t start = now_us(), end = start + atoi(arg[2]) * INT64_C(1000000);
     size_t size = strtoul(arg[3], NULL, 10);
     int window = atoi(arg[4]), out = 0;
-    char *data = buffer();
+    char *data = buffer(CHUNK);
     uint64_t replies = 0;
 
     must(size > 0 && size <= DATAGRAM_MAX && window > 0, "size and window");
@@ -232,12 +237,12 @@ int main(int argc, char **argv)
     };
     const char *verb = argc > 1 ? argv[1] : "";
 
-    if ((strcmp(verb, "disk-read") == 0 || strcmp(verb, "disk-write") == 0) && argc == 4)
+    if ((strcmp(verb, "disk-read") == 0 || strcmp(verb, "disk-write") == 0) && (argc == 4 || argc == 5))
         return disk(verb, argv + 2);
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(verb, verbs[i].name) == 0 && argc == verbs[i].args + 2)
             return verbs[i].run(argv + 2);
-    fprintf(stderr, "usage: pvio disk-read|disk-write DEVICE MIB | sink PORT | source HOST PORT MIB |\n"
+    fprintf(stderr, "usage: pvio disk-read|disk-write DEVICE MIB [CHUNK] | sink PORT | source HOST PORT MIB |\n"
                     "            echo PORT | flood HOST PORT SECONDS SIZE WINDOW | first HOST PORT SECONDS\n");
     return 2;
 }
