@@ -62,10 +62,11 @@ def hypervisor(which):
         return path
     path = os.path.join(BUILD, "xen-4.17")
     if not os.path.exists(path):
-        with open(f"{path}.{os.getpid()}", "wb") as out:
+        own = f"{path}.{os.getpid()}.{threading.get_ident()}"
+        with open(own, "wb") as out:
             subprocess.run(["gzip", "-dc", os.path.join(PKGS, "root/boot/xen-4.17-amd64.gz")],
                            check=True, stdout=out)
-        os.rename(f"{path}.{os.getpid()}", path)
+        os.rename(own, path)
     return path
 
 
