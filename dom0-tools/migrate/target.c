@@ -102,12 +102,21 @@ static void rename_it(struct target *t)
 
 /* ---- acts ---- */
 
+/* The promise holds, also when the copy cannot be removed yet: the record stays for that. */
+static void drop(struct target *t)
+{
+    if (guest_destroy(t->v, &t->r) < 0)
+        vane_log(t->v, VANE_ERROR, "%s", vane_last_error(t->v)->what);
+}
+
 /* Drop the copy, having promised that it never starts. */
 static int discard(struct target *t, const char *why)
 {
     int rc = note(t, MIG_DISCARDED, why);                                               /* I2 */
 
-    return rc < 0 ? rc : guest_destroy(t->v, &t->r);
+    if (rc == 0)
+        drop(t);
+    return rc;
 }
 
 /* COMMITTED: start it, or find that it runs. A start that fails becomes a promise. */
@@ -160,7 +169,8 @@ static int restart(struct target *t)
             rename_it(t);
         return 0;
     case MIG_DISCARDED:
-        return guest_destroy(t->v, &t->r);
+        drop(t);
+        return 0;
     default:
         return 0;
     }
@@ -183,16 +193,25 @@ static int commit(struct target *t)
 
 static int finish(struct target *t)
 {
-    int rc = 0;
+    int rc;
 
-    if (t->r.state == MIG_RUNNING)
+    switch (t->r.state) {
+    case MIG_RUNNING:
         rename_it(t);
-    else if (t->r.state == MIG_DISCARDED)
+        break;
+    case MIG_DISCARDED:
         rc = guest_destroy(t->v, &t->r);
-    else if (t->r.state != MIG_RUNNING && t->r.state != MIG_LOST && t->r.state != MIG_NONE)
+        if (rc < 0) {                               /* nobody will ask again: recovery removes it, as any rest */
+            note(t, MIG_RECEIVING, "discarded, and not removed yet");
+            return rc;
+        }
+        break;
+    case MIG_LOST: case MIG_NONE:
+        break;
+    default:
         return 0;                                   /* the source does not say this now: not forgotten */
-    if (rc == 0)
-        rc = record_remove(t->v, &t->r);
+    }
+    rc = record_remove(t->v, &t->r);
     if (rc == 0)
         t->r.state = MIG_NONE;
     return rc;

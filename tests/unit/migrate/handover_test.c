@@ -257,6 +257,20 @@ static void test_refusals_leave_it_here(void)
     }
 }
 
+/* A copy that cannot be removed: the promise that it never starts counts all the same. */
+static void test_copy_stays_for_a_while(void)
+{
+    begin();
+    world->start_fails = true;
+    atomic_store(&world->undroppable, 1000);
+    CU_ASSERT_EQUAL(migrate(0), 1);
+    CU_ASSERT_EQUAL(atomic_load(&world->copy[MIGRATE_SOURCE]), GUEST_RUNS);
+    CU_ASSERT_EQUAL(records(MIGRATE_TARGET), 1);
+    atomic_store(&world->undroppable, 0);
+    settle();
+    judge("copy removed late", 0);
+}
+
 /* A killed process, at each of its steps until there are no more. */
 static void killed(enum migrate_role role)
 {
@@ -512,7 +526,8 @@ static void test_promoted(void)
 int main(int argc, char **argv)
 {
     static const struct unit_case cases[] = {
-        UNIT(test_it_moves), UNIT(test_refusals_leave_it_here), UNIT(test_source_killed), UNIT(test_target_killed),
+        UNIT(test_it_moves), UNIT(test_refusals_leave_it_here), UNIT(test_copy_stays_for_a_while),
+        UNIT(test_source_killed), UNIT(test_target_killed),
         UNIT(test_records_cannot_be_written), UNIT(test_link_cut), UNIT(test_link_stalls),
         UNIT(test_second_is_refused), UNIT(test_old_doubled_and_foreign_messages),
         UNIT(test_newer_connection_takes_over), UNIT(test_garbage), UNIT(test_promoted), { 0 },

@@ -200,7 +200,6 @@ int guest_rename(struct vane *v, const struct migrate_record *r)
 
 int guest_destroy(struct vane *v, const struct migrate_record *r)
 {
-    (void)v;
     world_step();
     if (r->role == MIGRATE_SOURCE && !atomic_load(&world->started))
         world_wrong("I6: the source drops its copy before the target has started");
@@ -208,6 +207,8 @@ int guest_destroy(struct vane *v, const struct migrate_record *r)
         world_wrong("the target drops a copy that runs");
     if (r->role == MIGRATE_TARGET && atomic_load(&world->copy[MIGRATE_SOURCE]) == GUEST_GONE)
         world_wrong("I2: the last copy is dropped");
+    if (r->role == MIGRATE_TARGET && atomic_fetch_sub(&world->undroppable, 1) > 0)
+        return vane_fail(v, -ENODEV, NULL, "no XenStore");
     atomic_store(&world->copy[r->role], GUEST_GONE);
     world_step();
     return 0;

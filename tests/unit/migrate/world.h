@@ -30,6 +30,7 @@ struct world {
     enum link_fault fault;
     atomic_int connections;
     bool start_fails, welcome_fails, settle_fails, receive_fails;
+    atomic_int undroppable;             /* so many times the target cannot remove its copy */
     atomic_bool hold, holding;          /* the source waits in the middle of the image */
 };
 
