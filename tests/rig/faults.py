@@ -15,7 +15,7 @@ import threading
 import time
 
 import qemu
-from hosts import FAULT
+from hosts import FAULT, Host
 from witness import disk_order, gaps, heart_rules, one_runner, states
 
 # Each side writes its stages, with its process, to a file: docs/migration.md.
@@ -23,7 +23,9 @@ PID_IN = "$(sed -n 's/.*\"pid\":\\([0-9]*\\).*/\\1/p' /run/vane/migrating/*.%s |
 RECEIVER, SENDER = PID_IN % "target", PID_IN % "source"
 PATIENCE_SECONDS = int(5 * qemu.SCALE)
 PATIENCE = f"--stall-timeout {PATIENCE_SECONDS}"
+LONG = f"--stall-timeout {int(60 * qemu.SCALE)}"      # for what takes its time while the byte waits
 SECOND = "vane migrate -s rexec guest 10.1.0.9"      # of a guest that is being moved
+VANED, TRANSPORT = "$(pgrep -x vaned)", "$(pgrep -f '^rexec 10')"
 RESUME_SECONDS = 5                              # I3: once the migration has been given up
 
 
@@ -37,11 +39,12 @@ class Cell:
     count_from: str = "-"                       # rexec's STAGE
     script: str = ""                            # on the target, for "run"
     hold: tuple = ()                            # (who, what to do) while the byte waits, for "hold"
+    mend: tuple = ()                            # (who, what to do) before the guest is looked for
     expect: str = "one"
     options: str = ""                           # of vane migrate
 
     def __str__(self):
-        extra = self.script or (f"{self.hold[0]}: {self.hold[1]}" if self.hold else "")
+        extra = self.script or (f"{self.hold[0]}: {getattr(self.hold[1], '__name__', self.hold[1])}" if self.hold else "")
         return f"{self.stage} {self.what} {self.way} {self.at} from {self.count_from}" + (f" ({extra})" if extra else "")
 
 
@@ -53,17 +56,23 @@ class Outcome:
     where: str                                  # "source" or "target"
 
 
-def attempt(guest, cell, timeout=90):
-    """One migration with one fault. Raises AssertionError when a rule is broken; else what came of it."""
-    hosts, source, target = guest.hosts, guest.host, guest.hosts.other(guest.host)
-    begin = time.monotonic()
-    domid = source.domid(guest.name)
-    hosts.log("migrate", guest=guest.name, source=source.name, target=target.name)
+def start(guest, cell):
+    """A migration, in the background of its source, with the fault that awaits it."""
+    source, target = guest.host, guest.hosts.other(guest.host)
+    guest.hosts.log("migrate", guest=guest.name, source=source.name, target=target.name)
     if cell.script:
         target.machine.check(f"cat >{FAULT}.sh <<'END'\n{cell.script}\nEND")
     target.machine.check(f"rm -f {FAULT}.go; echo {cell.what} {cell.way} {cell.at} {cell.arg} {cell.count_from} >{FAULT}")
     source.machine.check("rm -f /tmp/status; ( " + guest.migrate_command(target, cell.options or PATIENCE) +
                          " >/tmp/out 2>&1; echo $? >/tmp/status ) </dev/null & true")
+
+
+def attempt(guest, cell, timeout=90):
+    """One migration with one fault. Raises AssertionError when a rule is broken; else what came of it."""
+    hosts, source, target = guest.hosts, guest.host, guest.hosts.other(guest.host)
+    begin = time.monotonic()
+    domid = source.domid(guest.name)
+    start(guest, cell)
     helper = None
     if cell.hold:
         helper = threading.Thread(target=hold, args=(hosts, cell, source, target, begin), daemon=True)
@@ -73,26 +82,44 @@ def attempt(guest, cell, timeout=90):
                                       "{ cat /tmp/out; exit 1; }; usleep 200000; done; cat /tmp/status",
                                       timeout * 2).split()[-1])
     text = source.machine.check("cat /tmp/out")
+    if cell.mend:
+        act(*cell.mend, source, target)
     target.machine.check(f"rm -f {FAULT} {FAULT}.sh")
-    struck = bool([e for e in hosts.log.of("fault", since=begin)])
     hosts.log("done", guest=guest.name, status=status)
-    wrong = [e for e in hosts.log.of("held", since=begin) if e.status]
-    assert not wrong, f"`{wrong[0].command}` exited with {wrong[0].status}: {wrong[0].text}"
+    for e in hosts.log.of("held", since=begin):
+        assert not e.wrong, f"{cell}: {e.wrong}"
     where = settle(guest, source, target, cell, begin, domid)
-    return Outcome(status, text, struck, where)
+    return Outcome(status, text, bool(hosts.log.of("fault", since=begin)), where)
+
+
+def act(who, what, source, target):
+    """@what is a shell command, or a function of Host."""
+    host = source if who == "source" else target
+    if callable(what):
+        what(host)
+    else:
+        host.machine.check(what, 120)
+
+
+def struck(hosts, begin, timeout=60):
+    """Wait for the fault to happen; whether it did."""
+    end = time.monotonic() + timeout * qemu.SCALE
+    while not hosts.log.of("fault", since=begin) and time.monotonic() < end:
+        time.sleep(0.01)
+    return bool(hosts.log.of("fault", since=begin))
 
 
 def hold(hosts, cell, source, target, begin):
     """While the byte waits in the relay, do to the source or the target what the cell says."""
-    end = time.monotonic() + 60 * qemu.SCALE
-    while not hosts.log.of("fault", since=begin):
-        if time.monotonic() > end:
-            return
-        time.sleep(0.01)
-    who, command = cell.hold
-    status, text = (source if who == "source" else target).machine.run(command)
+    wrong = ""
+    if not struck(hosts, begin):
+        return
+    try:
+        act(*cell.hold, source, target)
+    except qemu.Trouble as trouble:
+        wrong = str(trouble)
     target.machine.check(f"touch {FAULT}.go")
-    hosts.log("held", host=who, command=command, status=status, text=text)
+    hosts.log("held", what=cell.hold, wrong=wrong)
 
 
 def settle(guest, source, target, cell, begin, domid):
@@ -123,7 +150,7 @@ def settle(guest, source, target, cell, begin, domid):
     assert not broken, "\n".join(broken) + f"\n{context}"
     other = target if where == "source" else source
     other.machine.check("i=0; until [ $(vane list | wc -l) = 2 ]; do [ $((i=i+1)) -lt 20 ] || { vane list; exit 1; }; sleep 1; done", 60)
-    left = guest.hosts.free[other.name] - other.free_pages()
+    left = other.free - other.free_pages()
     assert abs(left) <= 16, f"host {other.name} has lost {left} frames: {context}"
     return where
 
@@ -149,6 +176,20 @@ def in_copy(rng, image_bytes):
         Cell(stage, "hold", "to", at, hold=("source", f"kill -9 {SENDER}"), expect="source"),
         Cell(stage, "hold", "to", at, hold=("source", f"kill -INT {SENDER}"), expect="source"),
         Cell(stage, "hold", "to", at, hold=("source", "vane migrate --cancel guest"), expect="source"),
+    ]
+
+
+def of_hosts(rng, image_bytes):
+    """What the hosts run out of, or lose, while memory is copied."""
+    at = rng.randrange(200, image_bytes // 2)
+    return [
+        Cell("S1", "hold", "from", 0, hold=("target", Host.eat_memory), mend=("target", Host.free_memory), options=LONG, expect="source"),
+        Cell("S2", "hold", "to", at, hold=("target", Host.eat_memory), mend=("target", Host.free_memory), options=LONG, expect="source"),
+        Cell("S2", "hold", "to", at, hold=("target", Host.detach_disks), mend=("target", Host.attach_disks), options=LONG,
+             expect="source"),
+        Cell("S2", "hold", "to", at, hold=("target", f"kill -9 {VANED}"), options=LONG, expect="target"),
+        Cell("S2", "hold", "to", at, hold=("source", f"kill -9 {VANED}"), options=LONG, expect="target"),
+        Cell("S2", "hold", "to", at, hold=("source", f"kill -9 {TRANSPORT}"), options=LONG, expect="source"),
     ]
 
 
@@ -178,6 +219,8 @@ def at_commit(rng):
         Cell("S6", "duplicate", "to", byte, 40, count_from="S5"),
         Cell("S6", "run", "to", byte, count_from="S5", script=f"kill -9 {RECEIVER}"),
         Cell("S6", "hold", "to", byte, count_from="S5", hold=("source", f"kill -9 {SENDER}")),
+        Cell("S7", "hold", "to", byte, count_from="S5", hold=("target", f"kill -9 {VANED}"), options=LONG, expect="target"),
+        Cell("S7", "hold", "to", byte, count_from="S5", hold=("source", f"kill -9 {VANED}"), options=LONG, expect="target"),
         Cell("S8", "cut", "from", byte, count_from="S6"),
         Cell("S8", "hole", "from", byte, count_from="S6"),
         Cell("S8", "corrupt", "from", byte, rng.randrange(8), count_from="S6"),
@@ -203,7 +246,7 @@ def matrix(guest, seeds, offsets, say=print, only=None):
     for seed in seeds:
         rng = random.Random(seed)
         for _ in range(offsets):
-            for cell in at_start(rng) + in_copy(rng, image) + at_commit(rng):
+            for cell in at_start(rng) + in_copy(rng, image) + of_hosts(rng, image) + at_commit(rng):
                 if only and not any(word in str(cell) for word in only):
                     continue
                 count += 1

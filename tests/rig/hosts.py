@@ -30,6 +30,7 @@ class Host:
 
     def __init__(self, hosts, name, number, options):
         self.hosts, self.name = hosts, name
+        self.state = hosts.rig.file(f"state-{name}", 16 << 20) if options.pop("durable", False) else None
         self.address = f"10.1.0.{number}"           # where the other host finds it
         self.options = options
         self.number = number
@@ -37,8 +38,10 @@ class Host:
         self.machine = self.watch = None
 
     def lose_power(self):
+        """As when its plug is pulled: what it has written to its disks is there, and nothing else of it."""
         self.machine.stop()
         self.watch.close()
+        self.hosts.log("power", host=self.name)
         for domid, uuid in {(e.domid, e.uuid) for e in self.hosts.log.of("dom") if e.host == self.name}:
             self.hosts.log("vbd", host=self.name, domid=domid, state="closed")
             self.hosts.log("dom", host=self.name, domid=domid, uuid=uuid, state="gone")
@@ -47,6 +50,7 @@ class Host:
         rig = self.hosts.rig
         machine = rig.machine(**{
             "cpu": CPU, "mem": "1G", "overlays": ["guests.img"], "name": f"host {self.name}",
+            "disks": [qemu.Disk("virtio", self.state)] if self.state else [],
             "nics": [self.hosts.switch.nic(self.name, f"52:54:00:00:00:{10 + self.number:02x}"), self.cable],
             "dom0_args": f"pvnet=10.0.2.{10 + self.number}/24,{GATEWAY}", **self.options})
         self.events = os.path.join(machine.dir, "events")
@@ -62,10 +66,37 @@ class Host:
         m.check(f"ip addr add {self.address}/24 dev eth1; ip link set eth1 mtu 9000 up")
         m.check("port=$(grep -lx events /sys/class/virtio-ports/*/name) && port=${port%/name} && "
                 f"{{ domwatch & rexec --listen 7000 {FAULT} & }} >/dev/${{port##*/}} 2>/tmp/agents.log")
-        if self.hosts.disk:
+        if self.state:                              # before the first vane: its records outlive the power
+            m.check("mkdir -p /var/lib/vane; mount -t ext4 /dev/vda /var/lib/vane 2>/dev/null || "
+                    "{ mke2fs -q -t ext4 /dev/vda && mount -t ext4 /dev/vda /var/lib/vane; }", 60)
+        if self.hosts.disks:
+            m.check(f"modprobe nbd nbds_max={len(self.hosts.disks)} max_part=0")
+        self.attach_disks()
+        self.free = self.free_pages()
+
+    def come_back(self):
+        """After lose_power()."""
+        self.start()
+        self.wait_ready()
+        self.hosts.rig.servers.append(self.watch)
+
+    def attach_disks(self):
+        for number, disk in enumerate(self.hosts.disks):
             # -timeout: a host without its disk tells its guests so, it does not hang for ever.
-            m.check(f"modprobe nbd nbds_max=1 max_part=0 && nbd-client -N {self.name} {GATEWAY} {self.hosts.disk.port} /dev/nbd0 "
-                    "-timeout 30 >/dev/null", 60)
+            self.machine.check(f"nbd-client -N {self.name} {GATEWAY} {disk.port} /dev/nbd{number} -timeout 30 >/dev/null", 60)
+
+    def detach_disks(self):
+        for number in range(len(self.hosts.disks)):
+            self.machine.check(f"nbd-client -d /dev/nbd{number} >/dev/null", 60)
+
+    def eat_memory(self):
+        """A domain that never runs takes what memory is free, less what it needs beside its own."""
+        self.machine.check("printf 'name=\"hog\"\\ntype=\"pv\"\\nkernel=\"/guests/vmlinuz\"\\n' >/tmp/hog.cfg; "
+                           "m=$(vane info | sed -n 's/^free_memory *: *//p'); until vane create -p /tmp/hog.cfg memory=$m; do "
+                           "m=$((m-2)); [ $m -gt 64 ] || exit 1; done", 120)
+
+    def free_memory(self):
+        self.machine.check("vane destroy hog", 60)
 
     def plug(self, up=True):
         """Plug the cable to the other host in, or pull it out at this end."""
@@ -80,21 +111,22 @@ class Host:
 
 
 class Hosts:
-    """Both, booted. @disk_mib: size of the disk they share (0: none)."""
+    """Both, booted. @disk_mib: size of the disk for a guest's checker, /dev/nbd0 of both (0: none); @images: files that are
+    disks of both too, the next ones. @durable: /var/lib/vane of each lies on a disk of its own. Other options are the
+    machines'."""
 
-    def __init__(self, rig, disk_mib=4, timeout=180, prepare=lambda hosts: None, say=lambda text: None, **options):
+    def __init__(self, rig, disk_mib=4, images=(), timeout=180, prepare=lambda hosts: None, say=lambda text: None, **options):
         """@prepare(hosts) is called before the first machine starts, @say(text) when something is done."""
         self.rig = rig
         self.log = Log()
         self.begin = time.monotonic()
-        self.disk = None
-        if disk_mib:
-            self.disk_path = rig.file("shared-disk", disk_mib << 20)
-            self.disk = NbdServer(self.disk_path, self.log)
-            rig.servers.append(self.disk)
+        self.disk_path = rig.file("shared-disk", disk_mib << 20) if disk_mib else None
+        self.disks = [NbdServer(path, self.log) for path in [self.disk_path, *images] if path]
+        self.disk = self.disks[0] if disk_mib else None
+        rig.servers += self.disks
         self.switch = Switch(["a", "b"], log=os.path.join(qemu.BUILD, "log", rig.hv, f"{rig.name}.switch.log"))
         rig.machines.append(self.switch)
-        self.a, self.b = Host(self, "a", 1, options), Host(self, "b", 2, options)
+        self.a, self.b = Host(self, "a", 1, dict(options)), Host(self, "b", 2, dict(options))
         self.a.cable, self.b.cable = cable(rig.dir, "ab", ("52:54:00:01:00:01", "52:54:00:01:00:02"))
         prepare(self)
         self.switch.start()
@@ -104,7 +136,6 @@ class Hosts:
             host.wait_ready(timeout)
             rig.servers.append(host.watch)
             say(f"host {host.name} is up")
-        self.free = {host.name: host.free_pages() for host in (self.a, self.b)}
 
     def other(self, host):
         return self.b if host is self.a else self.a
@@ -118,40 +149,56 @@ class Hosts:
             if not host.machine:
                 continue
             host.machine.check("i=0; while [ $(vane list | wc -l) != 2 ]; do [ $((i=i+1)) -lt 30 ] || exit 1; sleep 1; done", 60)
-            left = self.free[host.name] - host.free_pages()
+            left = host.free - host.free_pages()
             assert abs(left) <= 16, f"host {host.name}: {left} frames are in nobody's hands"
 
 
+def guest_address(number=1):
+    return f"10.0.2.{20 + number}"
+
+
 class Guest:
-    """A Debian-kernel guest with the checker in it, its heart heard here. It is on `host`."""
+    """A guest of Debian's kernel and busybox with the checker in it, its heart heard here. It is on `host`."""
+
+    DISK = "xvda"                                # the checker's
 
     def __init__(self, hosts, name="guest", number=1, vcpus=1, memory=128, rate=200, mib=8, cold=8, beat=20, disk=True,
-                 disk_ms=50):
+                 disk_ms=50, launch=""):
         self.hosts, self.name, self.host = hosts, name, hosts.a
         self.heart = Heart(hosts.log, name)
         hosts.rig.servers.append(self.heart)
+        self.transport = "-s rexec"
+        self.launch = launch                        # what starts the checker, as "chrt -r 50 "
         self.vcpus, self.memory, self.number = vcpus, memory, number
         self.has_disk = disk and hosts.disk is not None
         self.checker = (f"checker to={GATEWAY}:{self.heart.port} rate={rate} mib={mib} cold={cold} threads={vcpus} "
-                        f"beat={beat} disk_ms={disk_ms}" + (" disk=/dev/xvda" if self.has_disk else ""))
+                        f"beat={beat} disk_ms={disk_ms}" + (f" disk=/dev/{self.DISK}" if self.has_disk else ""))
 
     def config(self):
-        disk = "disk = ['phy:/dev/nbd0,xvda,w']\n" if self.has_disk else ""
+        disk = f"disk = ['phy:/dev/nbd0,{self.DISK},w']\n" if self.has_disk else ""
         return (f'name = "{self.name}"\ntype = "pv"\nkernel = "/guests/vmlinuz"\nramdisk = "/guests/domu.img"\n'
-                f'extra = "console=hvc0 pvnet=10.0.2.{20 + self.number}/24,{GATEWAY}"\n'
+                f'extra = "console=hvc0 pvnet={guest_address(self.number)}/24,{GATEWAY}"\n'
                 f'memory = {self.memory}\nvcpus = {self.vcpus}\non_crash = "preserve"\n{disk}'
                 f"vif = ['bridge=xenbr0,mac=00:16:3e:00:00:{self.number:02x}']\n")
 
     def create(self):
         m = self.host.machine
+        self.since = time.monotonic()
+        if self.has_disk:                           # of an earlier guest
+            os.truncate(self.hosts.disk_path, 0)
+            os.truncate(self.hosts.disk_path, self.hosts.disk.size)
         m.check(f"cat >/tmp/{self.name}.cfg <<'END'\n{self.config()}END")
         m.check(f"vane create --wait /tmp/{self.name}.cfg", 180)
-        m.check(f"i=0; until grep -qs 'guest ready' /var/log/vane/{self.name}.console; do "
-                f"[ $((i=i+1)) -lt 120 ] || {{ tail /var/log/vane/{self.name}.console; exit 1; }}; sleep 1; done", 300)
-        self.type(f"{self.checker} &")
+        self.start_checker()
         self.heart.wait(10, 60 * qemu.SCALE)
         self.uuid = m.check("vane list -v | awk '$1 == \"" + self.name + "\" { print $7 }'").strip().replace("-", "")
         return self
+
+    def start_checker(self):
+        self.host.machine.check(
+            f"i=0; until grep -qs 'guest ready' /var/log/vane/{self.name}.console; do "
+            f"[ $((i=i+1)) -lt 120 ] || {{ tail /var/log/vane/{self.name}.console; exit 1; }}; sleep 1; done", 300)
+        self.type(f"{self.launch}{self.checker} &")
 
     def type(self, text):
         """A line on the guest's console."""
@@ -160,7 +207,7 @@ class Guest:
         m.check(f"printf '%s\\n' '{text}' >{tty}")
 
     def migrate_command(self, target, options=""):
-        return f"vane migrate {options} -s rexec {self.name} {target.address}"
+        return f"vane migrate {options} {self.transport} {self.name} {target.address}"
 
     def migrate(self, options="", timeout=240, progress=lambda line: None):
         """Move it to the other host. The command must succeed; @progress gets each line it prints."""
@@ -176,8 +223,9 @@ class Guest:
         """It lives: heartbeats come (again) within @timeout seconds."""
         self.heart.wait(count, timeout * qemu.SCALE)
 
-    def verdict(self, since=0.0, disk=True):
-        """All rules over what has been seen."""
+    def verdict(self, since=None, disk=True):
+        """All rules over what has been seen (since the guest was created)."""
+        since = since or self.since
         broken = one_runner(self.hosts.log, self.uuid, since) + heart_rules(self.heart, since)
         if self.has_disk and disk:
             broken += disk_order(self.hosts.log, since) + one_opener(self.hosts.log, self.uuid, since) + self.disk_chain()
@@ -188,7 +236,7 @@ class Guest:
         with open(self.hosts.disk_path, "rb") as f:
             data = f.read()
         room = len(data) // BLOCK
-        reported = max((e.block for e in self.heart.beats()), default=0)
+        reported = max((e.block for e in self.heart.beats(since=self.since)), default=0)
         blocks = {}
         for at in range(0, len(data), BLOCK):
             block = data[at:at + BLOCK]

@@ -5,8 +5,10 @@ import time
 
 import qemu
 from faults import PATIENCE, Cell, RECEIVER, SENDER, attempt, learn, matrix
+from guests import until
 from hosts import Hosts
 from scenario import healthy, only_on, slow, soak
+from test_fronts import NIC, start, verdict
 from witness import turns
 
 
@@ -160,3 +162,28 @@ def test_throttle(rig):
 def test_ping_pong(rig):
     """1,000 clean migrations."""
     there_and_back(rig, moves=2 * soak(500), rate=1000)
+
+
+@slow
+@only_on("paravane")
+def test_tiny_guests(rig):
+    """Our own front ends from host to host: memory at work, a disk's hash chains, an interface that a neighbour asks."""
+    hosts = Hosts(rig, disk_mib=32, overlays=["guests.img", "tiny.img"])
+    here, there = hosts.a, hosts.b
+    here.machine.check("ip addr add 10.0.0.1/24 dev xenbr0")
+    start(here.machine, "worker", "seconds=3600 rate=500 pages=600")
+    start(here.machine, "net", "queues=1", more=NIC)
+    start(here.machine, "disk", "rounds=1000000 mib=8", memory=24, more="disk = ['phy:/dev/nbd0,xvda,w']")
+    until(here.machine, "grep -q '^disk 51712' /var/log/vane/disk.console && grep -q '^net: 1 queues' /var/log/vane/net.console")
+    for source, target in (here, there), (there, here):
+        for elf in ("worker", "net", "disk"):
+            source.machine.check(f"vane migrate --stall-timeout {int(10 * qemu.SCALE)} -s rexec {elf} {target.address}", 300)
+            until(target.machine, f"grep -qs 'resumed: 0' /var/log/vane/{elf}*.console")
+        assert " 0% packet loss" in here.machine.check("ping -c 5 -i 0.1 -W 5 10.0.0.2", 60)
+        there.machine.check("[ $(vane list | wc -l) = %d ]" % (5 if target is there else 2))
+    for elf in ("worker", "net", "disk"):
+        here.machine.check(f"vane shutdown {elf}", 60)
+        verdict(here.machine, elf)
+    hosts.nothing_leaked()
+    for host in (here, there):
+        healthy(host.machine)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Migration between two hosts of which one loses its power, its xenstored, its memory; and a guest that does not listen."""
+import time
+
+import power
+import qemu
+from faults import LONG, Cell, attempt, copies, hold, start
+from hosts import Hosts
+from scenario import only_on, slow
+from test_migrate import end
+from witness import gaps, one_runner
+
+XENSTORED = "kill -9 $(pgrep -x xenstored)"
+
+
+@slow
+@only_on("paravane")
+def test_power_loss(rig):
+    """Each host, before, during and after the commit; records lie on disks."""
+    hosts = Hosts(rig, durable=True)
+    guest = hosts.guest().create()
+    for cell in power.CELLS:
+        print(f"  {cell}: {power.run_cell(guest, cell)}", flush=True)
+        if guest.host:
+            guest.runs(10)
+        else:
+            guest.host = hosts.a
+            guest.create()
+    guest.verdict()
+    end(hosts, guest)
+
+
+@slow
+@only_on("paravane")
+def test_full_disk(rig):
+    """A record that cannot be written is a reason to give up, at either side, and the guest goes on."""
+    hosts = Hosts(rig, durable=True)
+    guest = hosts.guest().create()
+    fill, free = "! dd if=/dev/zero of=/var/lib/vane/fill bs=64k 2>/dev/null", "rm /var/lib/vane/fill"
+    for who in ("target", "source"):
+        outcome = attempt(guest, Cell("S2", "hold", "to", 9 << 20, hold=(who, fill), mend=(who, free), options=LONG, expect="source"))
+        assert outcome.struck and "No space left" in outcome.text, outcome.text
+    attempt(guest, Cell("clean", "none", at=1 << 62, expect="target"))
+    guest.verdict()
+    end(hosts, guest)
+
+
+@slow
+@only_on("paravane")
+def test_guest_ignores_suspend(rig):
+    """The request is withdrawn, the guest runs on and is moved when it listens again."""
+    hosts = Hosts(rig)
+    guest = hosts.guest(launch="chrt -r 50 ").create()
+    # Nothing of lower priority gets a turn: neither the shell nor the kernel's thread that hears of requests.
+    deaf = int(60 * qemu.SCALE)
+    guest.type("echo -1 >/proc/sys/kernel/sched_rt_runtime_us; (sleep 2; exec chrt -r 40 sh -c "
+               f'"e=\\$((\\$(date +%s)+{deaf})); until [ \\$(date +%s) -ge \\$e ]; do :; done") &')
+    time.sleep(5)
+    source, target, begin = guest.host, hosts.other(guest.host), time.monotonic()
+    status, text = source.machine.run(guest.migrate_command(target) + " 2>&1", deaf)
+    assert status != 0 and "does not answer the request to suspend" in text, text
+    guest.runs(5)
+    assert max(gaps([e.at for e in guest.heart.beats(since=begin)])) < 5 * qemu.SCALE
+    time.sleep(max(0, begin + deaf - time.monotonic()))
+    guest.runs(5, 50)                           # it hears now, and must not suspend
+    guest.migrate()
+    guest.runs(30)
+    guest.verdict()
+    end(hosts, guest)
+
+
+def without_xenstored(guest, who, cell):
+    """xenstored of one side dies while the byte waits. Where the guest is then; it must be there once, and run."""
+    hosts, source, target = guest.hosts, guest.host, guest.hosts.other(guest.host)
+    begin = time.monotonic()
+    cell.hold = (who, XENSTORED)
+    start(guest, cell)
+    hold(hosts, cell, source, target, begin)
+    limit = time.monotonic() + 60 * qemu.SCALE
+    while list(copies(hosts.log, guest.uuid).values()) != ["run"]:
+        assert time.monotonic() < limit, f"{cell}, {who}: {copies(hosts.log, guest.uuid)}\n{hosts.log.text(begin)}"
+        time.sleep(0.2)
+    assert not one_runner(hosts.log, guest.uuid, begin), hosts.log.text(begin)
+    (name, _), = copies(hosts.log, guest.uuid)
+    return "source" if name == source.name else "target"
+
+
+@slow
+@only_on("paravane")
+def test_xenstored_gone(rig):
+    """A host without its xenstored can make no devices until it is started anew: the guest must not end up there."""
+    hosts = Hosts(rig)
+    guest = hosts.guest().create()
+    for who, cell in (("target", Cell("S2", "hold", "to", 9 << 20, options=LONG)),
+                      ("target", Cell("S6", "hold", "to", 0, count_from="S5", options=LONG)),
+                      ("source", Cell("S2", "hold", "to", 9 << 20, options=LONG))):
+        where = without_xenstored(guest, who, cell)
+        assert where == "source", f"{cell}: the guest is at the {where}"
+        guest.runs(10)
+        if who == "target":
+            target = hosts.other(guest.host)
+            target.lose_power()
+            target.come_back()
+            power.recover(guest.host, target)
+            guest.migrate()
+            guest.runs(30)
+    guest.verdict()
