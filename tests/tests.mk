@@ -82,9 +82,10 @@ ALL_TARGETS += $(IMAGES)
 $(B)/debian/disk.img: tests/image/mkdebian.sh tests/packages tests/image/debian/eth.network
 	tests/image/mkdebian.sh $(B)/debian
 
-$(B)/debian/initrd.img: tests/image/mkimage.py tests/image/debian/initrd.list tests/image/debian/init $(PKGS)/ready
+$(B)/debian/initrd.img: tests/image/mkimage.py $(wildcard tests/image/debian/*) $(B)/agents/checker $(PKGS)/ready
 	@mkdir -p $(@D)
-	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/debian/initrd.list --output $@
+	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/debian/initrd.list \
+	    --add $(B)/agents/checker:/cargo/checker --output $@
 
 $(B)/debian.img: tests/image/mkimage.py tests/image/debian/debian.cfg $(B)/debian/initrd.img $(B)/debian/disk.img
 	echo "dir /guests" >$(B)/debian/guests.list
@@ -139,7 +140,7 @@ coverage-run: $(HV_UNIT) $(B)/fuzz/hypercall_twin
 	@for test in $(HV_UNIT); do $$test >/dev/null || echo "coverage: $$test failed"; done
 	@$(B)/fuzz/hypercall_twin calls=1000000 >/dev/null || echo "coverage: hypercall_twin failed"
 
-run: $$(IMAGES) $(if $(filter paravane,$(HV)),$(B)/paravane)
+run: $$(IMAGES) $(B)/debian.img $(if $(filter paravane,$(HV)),$(B)/paravane)
 	@tests/rig/run.py --hv $(HV)
 
 soak: $$(BOOTABLE) $(B)/debian.img

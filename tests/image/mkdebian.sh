@@ -75,6 +75,7 @@ installer --variant=apt --format=null --hook-dir=/usr/share/mmdebstrap/hooks/mer
     --customize-hook='echo debian >"$1/etc/hostname"' \
     --customize-hook='echo "127.0.0.1 localhost debian" >"$1/etc/hosts"' \
     --customize-hook='echo "/dev/xvda / ext4 errors=remount-ro 0 1" >"$1/etc/fstab"' \
+    --customize-hook='echo hello from the Debian guest >"$1/var/www/html/index.html"' \
     --customize-hook='echo root:paravane | chroot "$1" chpasswd' \
     --customize-hook='sed -i "s/^LOGIN_TIMEOUT.*/LOGIN_TIMEOUT 600/" "$1/etc/login.defs"' \
     --customize-hook="copy-in '$here/debian/eth.network' /etc/systemd/network" \

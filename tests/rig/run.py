@@ -3,7 +3,7 @@
 """`make run`: two hosts, a guest with disk and network, a client talking to it, and the guest moves there and back.
 
 Says what happens and how long it took; draws build/run/migration.svg. On a terminal it ends in host a's
-shell, with everything still running (Ctrl-] leaves); otherwise the guest is shut down and the hosts power off.
+shell, with everything still running (Ctrl-\\ leaves); otherwise the guest is shut down and the hosts power off.
 """
 import argparse
 import http.client
@@ -20,11 +20,12 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import picture                                                          # noqa: E402
 import qemu                                                             # noqa: E402
 import scenario                                                         # noqa: E402
-from hosts import Hosts                                                 # noqa: E402
+from debian import DebianGuest, file_system_is_whole, root_disk         # noqa: E402
+from hosts import Hosts, guest_address                                  # noqa: E402
 from witness import gaps, states                                        # noqa: E402
 
-LEAVE = b"\x1d"                                 # Ctrl-]
-GUEST_ADDRESS = "10.0.2.21"
+LEAVE = b"\x1c"                                 # Ctrl-\; Ctrl-] is for leaving `vane console`
+PAGE = "hello from the Debian guest"           # mkdebian.sh wrote it
 
 
 class Client:
@@ -66,24 +67,25 @@ class Show:
 
     def boot(self, rig):
         def prepare(hosts):
-            self.port = hosts.switch.forward(GUEST_ADDRESS, 80)
+            self.port = hosts.switch.forward(guest_address(), 80)
         self.say("booting two hosts: Debian's kernel as Dom0 on " + {"paravane": "Paravane", "xen": "Xen 4.17"}[self.hv])
         options = {} if self.hv == "paravane" else {"cpu": qemu.CPU["xen"]}
-        self.hosts = Hosts(rig, prepare=prepare, say=self.say, **options)
+        self.root = root_disk(rig)
+        self.hosts = Hosts(rig, images=[self.root], overlays=["guests.img", "debian.img"], prepare=prepare, say=self.say,
+                           **options)
 
     def create(self):
         self.shell(self.hosts.a, "xl info | head -n 8")
-        self.say("creating a guest on host a: Debian's kernel, a disk that both hosts reach, a network card")
-        self.guest = self.hosts.guest().create()
-        self.guest.type("mkdir /www; echo hello from the guest >/www/index.html; httpd -h /www")
-        self.shell(self.hosts.a, "vane list")
+        self.say("creating a guest on host a: Debian 12 on a disk that both hosts reach, with a network card; it boots")
+        self.guest = DebianGuest(self.hosts, self.say).create()
+        self.shell(self.hosts.a, "vane list; vane block-list guest; vane network-list guest")
         self.client = Client(self.port)
         end = time.monotonic() + 60 * qemu.SCALE
-        while not any(answer == "hello from the guest" for _, _, answer in self.client.requests):
+        while not any(answer == PAGE for _, _, answer in self.client.requests):
             if time.monotonic() > end:
                 raise qemu.Trouble(f"the guest's web server does not answer: {self.client.requests[-3:]}")
             time.sleep(0.1)
-        self.say("a client talks to the guest's web server; the guest works on its memory and its disk, and checks both")
+        self.say("a client talks to the guest's web server (lighttpd); the guest's checker works on memory and disk")
 
     def move(self):
         guest = self.guest
@@ -120,7 +122,7 @@ class Show:
         beats = [e.at for e in self.guest.heart.beats(since=begin - 1)]
         numbers = [e.seq for e in self.guest.heart.beats(since=begin - 1)]
         asked = self.client.between(begin, begin + seconds + 1)
-        failed = [r for r in asked if r[2] != "hello from the guest"]
+        failed = [r for r in asked if r[2] != PAGE]
         self.say(f"moved in {seconds:.1f} s; no copy ran for {(started - stopped) * 1000:.0f} ms; "
                  f"the client heard nothing for {max(gaps(beats)) * 1000:.0f} ms at most, "
                  f"{numbers[-1] - numbers[0] + 1 - len(numbers)} of {len(numbers)} heartbeats lost; "
@@ -137,9 +139,10 @@ class Show:
 
     def end(self):
         self.client.going = False
-        self.guest.host.machine.check(f"vane shutdown -w {self.guest.name}", 120)
+        self.guest.host.machine.check(f"vane shutdown -w {self.guest.name}", 240)
         self.hosts.nothing_leaked()
-        self.say("the guest is shut down, both hosts have all their memory back; powering off")
+        file_system_is_whole(self.root)
+        self.say("the guest is shut down, its file system is whole, both hosts have all their memory back; powering off")
         for host in (self.hosts.a, self.hosts.b):
             host.machine.send("poweroff\n")
         for host in (self.hosts.a, self.hosts.b):
@@ -148,7 +151,7 @@ class Show:
 
 
 def attach(machine):
-    """The terminal becomes the machine's console, until Ctrl-] or the machine's end."""
+    """The terminal becomes the machine's console, until LEAVE or the machine's end."""
     machine.send("exec sh -l\n")
     before = termios.tcgetattr(0)
     at = len(machine.text)
@@ -180,9 +183,8 @@ def run(show, rig, interactive):
     if not interactive:
         show.end()
         return
-    print("\nHost a's shell follows; all goes on running. Try `vane list`, `vane console guest`, or\n"
-          f"    {show.guest.migrate_command(show.hosts.b, '--progress')}\n"
-          "Ctrl-] ends everything.\n", flush=True)
+    print("\nHost a's shell follows; all goes on running. Try `vane list`, `vane console guest` (root, paravane; Ctrl-] leaves "
+          f"it), or\n    {show.guest.migrate_command(show.hosts.b, '--progress')}\nCtrl-\\ ends everything.\n", flush=True)
     attach(show.hosts.a.machine)
 
 
