@@ -93,7 +93,10 @@ static int note(struct target *t, enum migrate_state state, const char *why)
     return rc;
 }
 
-/* A name that another has (on one host: the source's copy, until it is gone) holds nothing up. */
+/*
+ * A name that another has (on one host: the source's copy, until it is gone) holds nothing up. It is taken when the source
+ * has heard that the guest runs: until then the guest's front ends want XenStore, and its users wait for them.
+ */
 static void rename_it(struct target *t)
 {
     if (guest_rename(t->v, &t->r) < 0)
@@ -245,10 +248,7 @@ static int obey(struct target *t, const struct message *m)
         snprintf(e.what, sizeof(e.what), "%s", t->r.why);
     }
     work_stage(&t->w, S8_REPORT, NULL);
-    rc = say(t, MSG_STATE, *e.what ? &e : NULL);
-    if (t->r.state == MIG_RUNNING)
-        rename_it(t);                               /* nobody waits for that any more */
-    return rc;
+    return say(t, MSG_STATE, *e.what ? &e : NULL);
 }
 
 /* Until the source has what it wants. */
@@ -262,6 +262,8 @@ static int serve(struct target *t)
         if (rc < 0 || t->r.state == MIG_NONE)
             return rc;
     }
+    if (t->r.state == MIG_RUNNING)
+        rename_it(t);                               /* FINISH has not come; finish() otherwise */
     if (t->r.state == MIG_READY)
         return vane_fail(t->v, rc, "it is kept until the source comes back and tells; `vane migrate-status` shows it",
                          "the link to the source was lost before it said what becomes of the copy here");
