@@ -5,6 +5,7 @@
 #include "../config/config.h"
 #include "../lib/create.h"
 #include "../lib/handle.h"
+#include "../lib/store.h"
 #include "cli.h"
 
 /* What the hypervisor knows better than the record. */
@@ -22,6 +23,19 @@ static void add_sched_params(struct cli *c, const struct vane_dom *d, struct jso
     json_object_object_add(b, "sched_params", s);
 }
 
+/* What vcpu-set last asked for. */
+static unsigned vcpus_wanted(struct vane *v, uint32_t domid, unsigned max)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < max; i++) {
+        enum store_avail is;
+
+        n += store_get_dom_cpu_availability(vane_store(v), domid, i, &is) == 0 && is == STORE_AVAIL_ONLINE;
+    }
+    return n;
+}
+
 int cli_list_long(struct cli *c, const struct vane_dom *d, int n)
 {
     struct json_object *list = json_object_new_array();
@@ -35,8 +49,7 @@ int cli_list_long(struct cli *c, const struct vane_dom *d, int n)
         vane_uuid_format(uuid, &d[i].uuid);
         text = vane_config_of(vane_record_of(&d[i]), &len);
         if (text && vane_config_parse(c->v, "record", text, len, &cfg) == 0) {
-            if (d[i].vcpus_online > 0 && d[i].vcpus_online <= cfg->max_vcpus)
-                cfg->vcpus = d[i].vcpus_online;
+            cfg->vcpus = vcpus_wanted(c->v, d[i].domid, cfg->max_vcpus);
             json = vane_config_json(cfg, uuid);
         }
         json_object_object_add(o, "domid", json_object_new_int((int)d[i].domid));

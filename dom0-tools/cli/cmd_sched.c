@@ -272,8 +272,8 @@ static int sched(struct cli *c, int argc, char **argv, bool credit2)
         }
     }
     sets = s.weight >= 0 || s.cap >= 0;
-    if ((s.cpupool || s.schedparam) && (s.domain || sets))
-        return cli_fail(c, NULL, "Specifying a cpupool or schedparam is not allowed with domain options.");
+    if (s.cpupool && (s.domain || sets))
+        return cli_fail(c, NULL, "Specifying a cpupool is not allowed with domain options.");
     if (sets && !s.domain)
         return cli_fail(c, "use -d DOMAIN", "Must specify a domain.");
     if (s.ratelimit >= 0 && !s.schedparam)

@@ -60,6 +60,12 @@ def test_login_network_apt(rig):
     vane_does(dom0, "debian", "echo deb [trusted=yes] http://192.168.9.1/ ./ >/etc/apt/sources.list; "
               "apt-get -q update && apt-get -qy install hello && hello -g apt-wo''rks")
     vane_says(dom0, "debian", "^apt-works", 240)
+    # The same packages as a directory: the mirror's disk is plugged in, and out again.
+    dom0.check("vane block-attach debian phy:/dev/vda,xvdb,r", 60)
+    vane_does(dom0, "debian", "apt-get -qy purge hello && mount -o ro /dev/xvdb /mnt && echo deb [trusted=yes] file:/mnt ./ "
+              ">/etc/apt/sources.list && apt-get -q update && apt-get -qy install hello && umount /mnt && hello -g file-wo''rks")
+    vane_says(dom0, "debian", "^file-works", 240)
+    dom0.check("vane block-detach debian xvdb", 60)
     dom0.check("vane shutdown -w debian", 240)
     until(dom0, "! vane domid debian 2>/dev/null")
     check_disk(dom0)
