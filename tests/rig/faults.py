@@ -78,7 +78,8 @@ def attempt(guest, cell, timeout=90):
         helper = threading.Thread(target=hold, args=(hosts, cell, source, target, begin), daemon=True)
         helper.start()
         helper.join(timeout * qemu.SCALE)
-    status = int(source.machine.check(f"i=0; until [ -s /tmp/status ]; do [ $((i=i+1)) -lt {timeout * 5} ] || "
+    looks = int(timeout * qemu.SCALE * 5)
+    status = int(source.machine.check(f"i=0; until [ -s /tmp/status ]; do [ $((i=i+1)) -lt {looks} ] || "
                                       "{ cat /tmp/out; exit 1; }; usleep 200000; done; cat /tmp/status",
                                       timeout * 2).split()[-1])
     text = source.machine.check("cat /tmp/out")

@@ -68,7 +68,7 @@ class Host:
                 f"{{ domwatch & rexec --listen 7000 {FAULT} & }} >/dev/${{port##*/}} 2>/tmp/agents.log")
         if self.state:                              # before the first vane: its records outlive the power
             m.check("mkdir -p /var/lib/vane; mount -t ext4 /dev/vda /var/lib/vane 2>/dev/null || "
-                    "{ mke2fs -q -t ext4 /dev/vda && mount -t ext4 /dev/vda /var/lib/vane; }", 60)
+                    "{ mkfs.ext4 -q /dev/vda && mount -t ext4 /dev/vda /var/lib/vane; }", 60)
         if self.hosts.disks:
             m.check(f"modprobe nbd nbds_max={len(self.hosts.disks)} max_part=0")
         self.attach_disks()
