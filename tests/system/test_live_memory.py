@@ -59,12 +59,13 @@ def churn_and_save(rig, vcpus, smp, saves):
     """Fork, copy on write, page tables made and freed, protections changed, memory ballooned out and in: what a live image
     has of it is what the guest goes on with, and a page that was not logged is one that it finds wrong."""
     dom0 = rig.boot_with_guests(mem="2G", smp=smp, hv_args="dom0_mem=1G")
-    dom0.check("vane create --wait " + write_config(dom0, "c", memory=128, vcpus=vcpus), 180)
+    memory = 128 + 24 * (vcpus - 1)             # each CPU costs Linux some, each worker its region and tables
+    dom0.check("vane create --wait " + write_config(dom0, "c", memory=memory, vcpus=vcpus), 180)
     vane_says(dom0, "c", "guest ready")
     vane_does(dom0, "c", f"churn mib=4 workers={vcpus + 1} &")
     vane_says(dom0, "c", "^churn round")
     for turn in range(saves):
-        target = 104 if turn % 2 == 0 else 128
+        target = memory - 24 if turn % 2 == 0 else memory
         form = ("", "--compress=zero", "--compress --checksum")[turn % 3]
         dom0.check(f"(usleep 300000; vane mem-set c {target}) & vane save --live {form} c /tmp/c.save && wait && "
                    "vane restore /tmp/c.save && rm /tmp/c.save", 300)
