@@ -68,8 +68,10 @@ $(B)/unit/pv-frontends/%: $(B)/pv-frontends/host/tests/unit/pv-frontends/%.o $(F
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE) -o $@ $^ -lcunit
 
-$(B)/fuzz/pv-frontends/%: $(B)/pv-frontends/fuzz/tests/fuzz/pv-frontends/%.o $(FRONTS_FUZZ_O)
+FRONTS_SCRIBBLE_O := $(B)/pv-frontends/fuzz/tests/fuzz/pv-frontends/scribble.o
+
+$(B)/fuzz/pv-frontends/%: $(B)/pv-frontends/fuzz/tests/fuzz/pv-frontends/%.o $(FRONTS_SCRIBBLE_O) $(FRONTS_FUZZ_O)
 	@mkdir -p $(@D)
 	$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^
 
--include $(FRONTS_HOST_O:.o=.d) $(FRONTS_FUZZ_O:.o=.d)
+-include $(FRONTS_HOST_O:.o=.d) $(FRONTS_FUZZ_O:.o=.d) $(FRONTS_SCRIBBLE_O:.o=.d)

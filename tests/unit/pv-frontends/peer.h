@@ -30,6 +30,12 @@ const char *peer_get(const char *path);
 void peer_new_domain(struct xs *xs, struct pv_grants *grants);
 /* The back ends stop unmapping what they mapped (persistently): closing must then report -EBUSY. */
 void peer_keep_mappings(bool keep);
+/* From now on @fn is run wherever the daemon and the back ends would be (NULL: these again): true if it did something. */
+void peer_replace(bool (*fn)(void));
+/* The honest daemon's turn, for such a function. */
+void peer_run_store(void);
+/* The back end maps what grant reference @n stands for, if it is given, as the bits say. */
+void peer_map(unsigned n, bool reading, bool writing);
 /* Free what is left (front ends leak on purpose what a peer still maps). */
 void peer_free_all(void);
 uint8_t *peer_disk(void);
