@@ -48,6 +48,8 @@ int cli_ok(struct cli *c, const char *key, const char *value);
 /* Exactly @n arguments from @first on, else usage. */
 bool cli_args(struct cli *c, int argc, char **argv, int first, int min, int max);
 
+/* A decimal number of at most @max and nothing else; no sign, no blanks. False leaves *@out alone. */
+bool cli_number(const char *s, uint64_t max, uint64_t *out);
 /* "512", "512m", "2g", "+64" is not: KiB. False when it is no size. */
 bool cli_size_kb(const char *s, char unit, uint64_t *kb);
 /* cmd_create.c: @file's text (NULL: none) with @n key=value lines behind it. malloc'ed, or NULL with the error. */

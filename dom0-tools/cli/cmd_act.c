@@ -71,8 +71,9 @@ static int restart(struct cli *c, const struct vane_dom *d, bool keep_old)
 int cmd_act(struct cli *c, int argc, char **argv)
 {
     struct vane_dom d;
+    uint64_t id;
 
-    if (argc != 3 || vane_dom_get(c->v, (uint32_t)strtoul(argv[1], NULL, 10), &d) < 0)
+    if (argc != 3 || !cli_number(argv[1], DOMID_FIRST_RESERVED - 1, &id) || vane_dom_get(c->v, (uint32_t)id, &d) < 0)
         return EXIT_FAILURE;
     if (strncmp(argv[2], "coredump-", 9) == 0) {
         dump_core(c, &d);

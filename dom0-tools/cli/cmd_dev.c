@@ -264,11 +264,12 @@ static bool find_number(struct cli *c, uint32_t domid, const char *kind, const c
     int n = dev_list(vane_store(c->v), domid, &list);
     bool found = false, numeric = strspn(s, "0123456789") == strlen(s);
     uint32_t number = 0;
+    uint64_t given = 0;
 
-    if (numeric)
-        number = (uint32_t)strtoul(s, NULL, 10);
-    else if (strcmp(kind, "vbd") == 0 && !vane_vdev_number(s, &number))
+    if (numeric ? !cli_number(s, UINT32_MAX, &given) : strcmp(kind, "vbd") == 0 && !vane_vdev_number(s, &number))
         n = 0;
+    if (numeric)
+        number = (uint32_t)given;
     for (int i = 0; i < n && !found; i++) {
         char mac[18];
 

@@ -182,9 +182,8 @@ int cmd_vcpu_set(struct cli *c, int argc, char **argv)
 {
     static const struct option opts[] = { { "ignore-host", 0, NULL, 'i' }, { NULL, 0, NULL, 0 } };
     struct vane_dom d;
-    unsigned long n;
+    uint64_t n;
     bool any = false;
-    char *end;
     int ch;
 
     while ((ch = getopt_long(argc, argv, "ih", opts, NULL)) != -1) {
@@ -194,12 +193,11 @@ int cmd_vcpu_set(struct cli *c, int argc, char **argv)
     }
     if (!cli_args(c, argc, argv, optind, 2, 2) || find(c, argv[optind], &d))
         return EXIT_FAILURE;
-    n = strtoul(argv[optind + 1], &end, 10);
-    if (*end || end == argv[optind + 1] || n > 1024)
-        return cli_fail(c, NULL, "Error: Invalid argument %s as VCPU count", argv[optind + 1]);
+    if (!cli_number(argv[optind + 1], 1024, &n))
+        return cli_fail(c, "a number, 1 to the domain's maxvcpus", "Error: Invalid argument %s as VCPU count", argv[optind + 1]);
     if (!any && d.vcpus_online < n && (int)n > xc_get_online_cpus(c->v->xc))
         return cli_fail(c, "use -i to override", "You are overcommitting! You have %d physical CPUs and "
-                        "want %lu vCPUs! Aborting, use --ignore-host to continue",
+                        "want %" PRIu64 " vCPUs! Aborting, use --ignore-host to continue",
                         xc_get_online_cpus(c->v->xc), n);
     return vane_vcpu_set(c->v, &d, (unsigned)n) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
 }
@@ -219,12 +217,12 @@ int cmd_sysrq(struct cli *c, int argc, char **argv)
 int cmd_trigger(struct cli *c, int argc, char **argv)
 {
     struct vane_dom d;
-    unsigned long vcpu = 0;
+    uint64_t vcpu = 0;
 
     if (!cli_args(c, argc, argv, 1, 2, 3) || find(c, argv[1], &d))
         return EXIT_FAILURE;
-    if (argc > 3)
-        vcpu = strtoul(argv[3], NULL, 10);
+    if (argc > 3 && !cli_number(argv[3], d.vcpu_max_id, &vcpu))
+        return cli_fail(c, "`vane vcpu-list DOMAIN` shows them", "domain %s has no vCPU %s", d.name, argv[3]);
     if (strcmp(argv[2], "power") == 0)
         return ask_all(c, &d, 1, "poweroff", false);
     if (strcmp(argv[2], "reset") == 0)

@@ -225,17 +225,15 @@ int cmd_domid(struct cli *c, int argc, char **argv)
 int cmd_domname(struct cli *c, int argc, char **argv)
 {
     struct vane_dom d;
-    char *end;
-    unsigned long id;
+    uint64_t id;
 
     if (!cli_args(c, argc, argv, 1, 1, 1))
         return EXIT_FAILURE;
-    id = strtoul(argv[1], &end, 10);
-    if (end == argv[1] || *end || id >= DOMID_FIRST_RESERVED)
+    if (!cli_number(argv[1], DOMID_FIRST_RESERVED - 1, &id))
         return cli_fail(c, NULL, "Invalid domain id.");
     if (vane_dom_get(c->v, (uint32_t)id, &d) < 0)
         return cli_fail(c, "`vane list` shows the domains there are", "Can't get domain name of domain "
-                        "id '%lu', maybe this domain does not exist.", id);
+                        "id '%" PRIu64 "', maybe this domain does not exist.", id);
     if (c->json)
         return cli_ok(c, "name", d.name);
     puts(d.name);

@@ -94,11 +94,7 @@ struct request {
 
 static bool number(const char *s, uint64_t max, uint64_t scale, uint64_t *out)
 {
-    char *end;
-
-    errno = 0;
-    *out = strtoull(s, &end, 10);
-    if (end == s || *end || *s == '-' || errno || *out > max)
+    if (!cli_number(s, max, out))
         return false;
     *out *= scale;
     return true;

@@ -155,6 +155,7 @@ static int save_command(struct cli *c, int argc, char **argv, struct saving *s)
         { "checksum", no_argument, NULL, CHECKSUM }, { "live", no_argument, NULL, LIVE },
         { NULL, 0, NULL, 0 },
     };
+    uint64_t level;
     int ch;
 
     s->c = c;
@@ -166,12 +167,18 @@ static int save_command(struct cli *c, int argc, char **argv, struct saving *s)
             if (!cli_codec(optarg ? optarg : "zstd", &s->opt.codec))
                 return cli_fail(c, "none, zero, zlib or zstd", "no compression is called %s", optarg);
             break;
-        case LEVEL: s->opt.level = atoi(optarg); break;
+        case LEVEL:
+            if (!cli_number(optarg, 22, &level) || level == 0)
+                return cli_fail(c, "zlib has 1 to 9, zstd 1 to 22", "no compression level is called %s", optarg);
+            s->opt.level = (int)level;
+            break;
         case CHECKSUM: s->opt.checksum = true; break;
         case LIVE: s->opt.live = true; break;
         default: return cli_usage(c, argv[0]);
         }
     }
+    if (s->opt.codec == STREAM_ZLIB && s->opt.level > 9)
+        return cli_fail(c, "zlib has 1 to 9, zstd 1 to 22", "zlib has no level %d", s->opt.level);
     if (!cli_args(c, argc, argv, optind, 2, 3))             /* xl takes a configuration as third */
         return EXIT_FAILURE;
     if (vane_dom_find(c->v, argv[optind], &s->d) < 0)

@@ -51,7 +51,7 @@ int cmd_vcpu_pin(struct cli *c, int argc, char **argv)
     xc_cpumap_t hard, soft;
     uint32_t flags = 0, first = 0, last;
     const char *soft_arg;
-    char *end;
+    uint64_t number;
     int ch, rc = 0;
 
     while ((ch = getopt_long(argc, argv, "fh", opts, NULL)) != -1) {
@@ -65,9 +65,9 @@ int cmd_vcpu_pin(struct cli *c, int argc, char **argv)
         return cli_error(c);
     last = d.vcpu_max_id;
     if (strcmp(argv[optind + 1], "all") != 0) {
-        first = last = (uint32_t)strtoul(argv[optind + 1], &end, 10);
-        if (*end || first > d.vcpu_max_id)
+        if (!cli_number(argv[optind + 1], d.vcpu_max_id, &number))
             return cli_fail(c, NULL, "Error: Invalid argument %s as VCPU.", argv[optind + 1]);
+        first = last = (uint32_t)number;
     }
     soft_arg = argc > optind + 3 ? argv[optind + 3] : "-";
     hard = xc_cpumap_alloc(c->v->xc);
@@ -92,9 +92,11 @@ int cmd_vcpu_pin(struct cli *c, int argc, char **argv)
     return rc ? rc : cli_ok(c, NULL, NULL);
 }
 
+#define NOT_GIVEN UINT64_MAX
+
 struct sched_args {
     const char *domain, *cpupool;
-    long weight, cap, ratelimit;        /* -1: not given */
+    uint64_t weight, cap, ratelimit;    /* NOT_GIVEN, or the wish */
     uint32_t pool;                      /* cpupool's number, or the first */
     bool schedparam;
 };
@@ -239,12 +241,10 @@ static int set_domain(struct cli *c, bool credit2, const struct sched_args *s)
     struct vane_dom d;
     unsigned weight, cap;
 
-    if (s->weight > 65535 || s->weight == 0 || s->cap > 65535)
-        return cli_fail(c, NULL, "weight is 1 to 65535, cap 0 to 65535");
     if (vane_dom_find(c->v, s->domain, &d) < 0 ||
         get_params(c->v, credit2, d.domid, &weight, &cap) < 0 ||
-        set_params(c->v, credit2, d.domid, s->weight >= 0 ? (unsigned)s->weight : weight,
-                   s->cap >= 0 ? (unsigned)s->cap : cap) < 0)
+        set_params(c->v, credit2, d.domid, s->weight != NOT_GIVEN ? (unsigned)s->weight : weight,
+                   s->cap != NOT_GIVEN ? (unsigned)s->cap : cap) < 0)
         return cli_error(c);
     return cli_ok(c, NULL, NULL);
 }
@@ -256,33 +256,42 @@ static int sched(struct cli *c, int argc, char **argv, bool credit2)
         { "schedparam", 0, NULL, 's' }, { "cpupool", 1, NULL, 'p' }, { "ratelimit_us", 1, NULL, 'r' },
         { NULL, 0, NULL, 0 },
     };
-    struct sched_args s = { .weight = -1, .cap = -1, .ratelimit = -1 };
+    struct sched_args s = { .weight = NOT_GIVEN, .cap = NOT_GIVEN, .ratelimit = NOT_GIVEN };
     bool sets;
     int ch;
 
     while ((ch = getopt_long(argc, argv, "d:w:c:p:r:sh", opts, NULL)) != -1) {
         switch (ch) {
         case 'd': s.domain = optarg; break;
-        case 'w': s.weight = strtol(optarg, NULL, 10); break;
-        case 'c': s.cap = strtol(optarg, NULL, 10); break;
+        case 'w':
+            if (!cli_number(optarg, 65535, &s.weight) || s.weight == 0)
+                return cli_fail(c, "a share beside the others' 256", "weight is 1 to 65535, not %s", optarg);
+            break;
+        case 'c':
+            if (!cli_number(optarg, 65535, &s.cap))
+                return cli_fail(c, "per cent of one CPU; 0: no cap", "cap is 0 to 65535, not %s", optarg);
+            break;
         case 's': s.schedparam = true; break;
         case 'p': s.cpupool = optarg; break;
-        case 'r': s.ratelimit = strtol(optarg, NULL, 10); break;
+        case 'r':
+            if (!cli_number(optarg, UINT32_MAX, &s.ratelimit))
+                return cli_fail(c, "microseconds", "no rate limit is called %s", optarg);
+            break;
         default: return cli_usage(c, argv[0]);
         }
     }
-    sets = s.weight >= 0 || s.cap >= 0;
+    sets = s.weight != NOT_GIVEN || s.cap != NOT_GIVEN;
     if (s.cpupool && (s.domain || sets))
         return cli_fail(c, NULL, "Specifying a cpupool is not allowed with domain options.");
     if (sets && !s.domain)
         return cli_fail(c, "use -d DOMAIN", "Must specify a domain.");
-    if (s.ratelimit >= 0 && !s.schedparam)
+    if (s.ratelimit != NOT_GIVEN && !s.schedparam)
         return cli_fail(c, "use -s", "Must specify schedparam to set schedule parameter values.");
     if (!vane_xc(c->v))
         return cli_error(c);
     if (s.cpupool && vane_pool_find(c->v, s.cpupool, &s.pool) < 0)
         return cli_error(c);
-    if (s.ratelimit >= 0)
+    if (s.ratelimit != NOT_GIVEN)
         return set_ratelimit(c->v, credit2, s.pool, (unsigned)s.ratelimit) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
     if (s.schedparam) {
         print_pool(c, credit2, s.pool);

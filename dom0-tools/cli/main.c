@@ -257,14 +257,30 @@ bool cli_args(struct cli *c, int argc, char **argv, int first, int min, int max)
     return false;
 }
 
+bool cli_number(const char *s, uint64_t max, uint64_t *out)
+{
+    unsigned long long n;
+    char *end;
+
+    errno = 0;
+    n = strtoull(s, &end, 10);
+    if (*s < '0' || *s > '9' || *end || errno || n > max)
+        return false;
+    *out = n;
+    return true;
+}
+
 bool cli_size_kb(const char *s, char unit, uint64_t *kb)
 {
     char *end;
-    unsigned long long n = strtoull(s, &end, 10);
-    char u = *end ? *end : unit;
+    unsigned long long n;
+    char u;
 
-    if (end == s || s[0] == '-' || (*end && end[1] && strcmp(end + 1, "b") != 0 &&
-                                    strcmp(end + 1, "B") != 0))
+    errno = 0;
+    n = strtoull(s, &end, 10);
+    u = *end ? *end : unit;
+    if (*s < '0' || *s > '9' || errno || n > UINT64_MAX >> 40 ||
+        (*end && end[1] && strcmp(end + 1, "b") != 0 && strcmp(end + 1, "B") != 0))
         return false;
     switch (u) {
     case 'b': case 'B': *kb = n / 1024; break;
