@@ -199,7 +199,7 @@ int record_pages(struct stream_in *in, const struct record *r, uint64_t max_pfn,
         unsigned kind = (unsigned)(out->word[i] >> PFN_TYPE_SHIFT);
 
         if (pfn > max_pfn || (out->word[i] & ~PFN_MASK) != (uint64_t)kind << PFN_TYPE_SHIFT ||
-            (kind > KIND_L4 && kind <= KIND_PINNED) || kind == 5 || (kind > 12 && kind < KIND_BROKEN) ||
+            (kind > KIND_L4 && kind <= KIND_PINNED) || kind == 5 ||
             (zero && kind != KIND_DATA))
             return in_bad(in, "a page that cannot be");
         if (kind_has_data(kind) && !zero)

@@ -108,7 +108,7 @@ def test_wrong_and_exhausted(rig):
     refused(dom0, "vane rename w Domain-0", "exists")
     for command, cause in (("sched-credit2 -d w -c many", "not many"), ("sched-credit2 -d w -w 0", "not 0"),
                            ("vcpu-set w 1x", "Invalid argument 1x"), ("trigger w nmi 4294967296", "no vCPU 4294967296"),
-                           ("block-detach w 99999999999999999999", "no "), ("mem-set w 99999999999999m", "memory|size|Invalid"),
+                           ("block-detach w 99999999999999999999", "not connected"), ("mem-set w 99999999999999m", "memory|size|Invalid"),
                            ("save --compress=zlib --level 10 w /tmp/i", "zlib has no level 10")):
         refused(dom0, f"vane {command}", cause)
     dom0.check("vane destroy w")
