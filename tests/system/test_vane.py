@@ -14,7 +14,6 @@ def long_list(dom0, tool):
         "max_vcpus", "avail_vcpus", "max_memkb", "target_memkb", "sched_params", "kernel", "cmdline", "ramdisk")]
 
 
-@slow
 def test_tables_are_those_of_xl(rig):
     dom0 = rig.boot_with_guests()
     dom0.check("vane create -p " + write_config(dom0, "t", vcpus=2), 180)
