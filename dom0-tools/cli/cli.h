@@ -36,6 +36,9 @@ struct command {
 extern const struct command commands[];
 const struct command *command_find(const char *name);
 
+/* A whole command line, argv[0] being the program: the exit status. The handle is open, the rest is set from it. */
+int cli_run(struct cli *c, int argc, char **argv);
+
 /* Print the recorded error (as JSON with --json) and return the exit status 1. */
 int cli_error(struct cli *c);
 /* The same for an error of the command line itself. */
@@ -81,7 +84,7 @@ CMD(rename); CMD(console); CMD(mem_set); CMD(mem_max); CMD(vcpu_set); CMD(vcpu_p
 CMD(sched_credit2); CMD(sched_credit); CMD(sysrq); CMD(trigger); CMD(debug_keys); CMD(dump_core); CMD(top);
 CMD(block_attach); CMD(block_list); CMD(block_detach);
 CMD(network_attach); CMD(network_list); CMD(network_detach);
-CMD(events); CMD(metrics); CMD(act); CMD(store); CMD(on);
+CMD(events); CMD(metrics); CMD(act); CMD(worker); CMD(store); CMD(on);
 CMD(save); CMD(snapshot); CMD(clone); CMD(restore); CMD(migrate); CMD(migrate_receive);
 CMD(migrate_listen); CMD(migrate_status);
 

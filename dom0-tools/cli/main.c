@@ -141,6 +141,7 @@ const struct command commands[] = {
     { "help", cmd_help, false, "[command]", "Describe a command, or list all", NULL },
     { "version", cmd_version, false, "", "Print the version of this command", NULL },
     { "act", cmd_act, true, "<DomainId> <action>", NULL, NULL },
+    { "worker", cmd_worker, false, "", NULL, NULL },
     { NULL, NULL, false, NULL, NULL, NULL },
 };
 
@@ -357,45 +358,52 @@ static int unknown_command(struct cli *c, const char *name)
     return cli_fail(c, "`vane help` lists the commands", "command not implemented: %s", name);
 }
 
-int main(int argc, char **argv)
+int cli_run(struct cli *c, int argc, char **argv)
 {
-    struct cli c = {0};
     const struct command *cmd;
     int i, rc;
 
-    argc = take_json(&c, argc, argv);
+    *c = (struct cli){ .v = c->v };
+    argc = take_json(c, argc, argv);
     for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '-'; i++) {
         for (const char *o = argv[i] + 1; *o; o++) {
             if (*o == 'v')
-                c.verbose++;
+                c->verbose++;
             else if (*o == 'N')
-                c.dry_run = true;
+                c->dry_run = true;
             else if (*o != 'f' && *o != 't' && *o != 'T')
-                return cli_fail(&c, NULL, "unknown global option -%c", *o);
+                return cli_fail(c, NULL, "unknown global option -%c", *o);
         }
     }
     if (i < argc && strcmp(argv[i], "--help") == 0)
         argv[i] += 2;
     if (i >= argc)
-        return cmd_help(&c, 1, argv), EXIT_FAILURE;
+        return cmd_help(c, 1, argv), EXIT_FAILURE;
     cmd = command_find(argv[i]);
     if (!cmd)
-        return unknown_command(&c, argv[i]);
+        return unknown_command(c, argv[i]);
     if (argc > i + 1 && (strcmp(argv[i + 1], "--help") == 0 || strcmp(argv[i + 1], "-h") == 0))
-        return cmd_help(&c, 2, (char *[]){ argv[0], argv[i], NULL });
-    if (c.dry_run && !can_dry_run(cmd->name))
-        return cli_fail(&c, "leave -N out", "command does not implement the -N (dryrun) option");
+        return cmd_help(c, 2, (char *[]){ argv[0], argv[i], NULL });
+    if (c->dry_run && !can_dry_run(cmd->name))
+        return cli_fail(c, "leave -N out", "command does not implement the -N (dryrun) option");
+    if (cmd->changes && !c->dry_run) {
+        migrate_sweep(c->v);            /* before the next: see there */
+        vane_sweep(c->v);
+        stream_sweep(c->v);
+    }
+    rc = cmd->run(c, argc - i, argv + i);
+    return c->misused ? EXIT_USAGE : rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli c = {0};
+    int rc;
+
     c.v = vane_open(log_line, &c);
     if (!c.v)
         return EXIT_FAILURE;
-    if (cmd->changes && !c.dry_run) {
-        migrate_sweep(c.v);             /* before the next: see there */
-        vane_sweep(c.v);
-        stream_sweep(c.v);
-    }
-    rc = cmd->run(&c, argc - i, argv + i);
-    if (c.misused)
-        rc = EXIT_USAGE;
+    rc = cli_run(&c, argc, argv);
     vane_close(c.v);
     return rc;
 }

@@ -18,7 +18,7 @@
 #define START_MS 3000
 #define LAST_BYTES 8192
 
-static bool serves_consoles;
+static bool serves_consoles, is_parent, poke_waits;
 
 static int dial(const char *request)
 {
@@ -91,7 +91,7 @@ int vaned_ensure(struct vane *v)
 {
     int rc;
 
-    if (ping())
+    if (is_parent || ping())
         return 0;
     rc = start(v);
     if (rc < 0) {
@@ -107,12 +107,32 @@ bool vaned_serves_consoles(void)
     return serves_consoles;
 }
 
-void vaned_poke(void)
+static void poke(void)
 {
     int fd = dial("poke");
 
     if (fd >= 0)
         close(fd);
+}
+
+void vaned_poke(void)
+{
+    if (is_parent)
+        poke_waits = true;
+    else
+        poke();
+}
+
+void vaned_is_parent(void)
+{
+    is_parent = serves_consoles = true;
+}
+
+void vaned_settle(void)
+{
+    if (poke_waits)
+        poke();
+    poke_waits = false;
 }
 
 int vaned_stream(struct vane *v, const char *request, FILE *out)

@@ -24,6 +24,9 @@ int vaned_ensure(struct vane *v);
 /* After vaned_ensure(). */
 bool vaned_serves_consoles(void);
 void vaned_poke(void);
+/* For the worker, whose parent vaned is: it runs, and what it is asked to look at waits for vaned_settle(). */
+void vaned_is_parent(void);
+void vaned_settle(void);
 /* Copy the answer to a request line to @out. */
 int vaned_stream(struct vane *v, const char *request, FILE *out) MUST_CHECK;
 /* `console --last`: from the log that is kept, with or without a running vaned. */

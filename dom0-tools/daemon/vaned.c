@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@
 #define MIGRATING_MS 1000       /* between two looks at the migrations, while there are some */
 #define AGAIN_MS 1000           /* between two starts by the parent: a vaned that dies at once must not eat a CPU */
 #define TURN_MS 5000            /* a scan at least this often: an event may get lost, a state not */
+#define SETTLE_MS 30            /* from the first event to the scan: others come, and who made them is at work */
 
 static volatile sig_atomic_t stop, child_ended;
 
@@ -91,10 +93,18 @@ static void look(struct vane *v)
     watch_scan(v);
 }
 
+/* How long to sleep: until the scan that is due (0: none), or a turn. */
+static int sleep_ms(bool migrating, int64_t due)
+{
+    int64_t turn = migrating ? MIGRATING_MS : TURN_MS, left = due - vane_now_ms();
+
+    return (int)(!due || left > turn ? turn : left > 0 ? left : 0);
+}
+
 static void loop(struct vane *v)
 {
     static struct pollset set;
-    int64_t looked = 0;
+    int64_t looked = 0, due = 0;
     bool migrating = false;
 
     look(v);
@@ -105,19 +115,24 @@ static void loop(struct vane *v)
             migrating = migrations_look(v);
             looked = vane_now_ms();
         }
-        if (watch_events(v))
+        if (watch_events(v) && !due)
+            due = vane_now_ms() + SETTLE_MS;
+        if (due && vane_now_ms() >= due) {
             look(v);
+            due = 0;
+        }
+        workers_keep();
         set.n = 0;
         if (watch_fd() >= 0)
             pollset_add(&set, watch_fd(), POLLIN);
         consoles_poll_add(&set);
         clients_poll_add(&set);
-        n = poll(set.fd, set.n, migrating ? MIGRATING_MS : TURN_MS);
+        n = poll(set.fd, set.n, sleep_ms(migrating, due));
         if (child_ended) {
             child_ended = 0;
             watch_reap(v);
         }
-        if (n == 0)
+        if (n == 0 && !due)
             look(v);
         if (n <= 0)
             continue;
@@ -126,10 +141,24 @@ static void loop(struct vane *v)
     }
 }
 
+/*
+ * An event that vaned is told of comes from somebody at work, the store's daemon or a command: they go on
+ * first, also its own worker's partner (a reply taken one by one would cost two context switches each).
+ */
+static void be_patient(void)
+{
+    struct sched_param none = { 0 };
+
+    if (sched_setscheduler(0, SCHED_BATCH, &none) < 0)
+        fprintf(stderr, "vaned: SCHED_BATCH: %s\n", strerror(errno));
+}
+
 static int setup(struct vane *v)
 {
     struct sigaction sa = { .sa_handler = on_signal };
     int rc;
+
+    be_patient();
 
     sigaction(SIGTERM, &sa, NULL);
     sigaction(SIGINT, &sa, NULL);

@@ -7,6 +7,7 @@
  *   conserver.c   the consoles: ring <-> pty, and the log that survives the guest
  *   watch.c       which domains there are, what happens to them, what is to be done
  *   migrations.c  migrations whose process died or lost its link
+ *   workers.c     the process that runs short commands
  *   clients.c     the socket
  */
 #ifndef VANED_H
@@ -58,6 +59,12 @@ void watch_state(struct vane *v, int fd);
 bool migrations_look(struct vane *v);
 /* A child has ended: was it one of these? */
 bool migrations_reap(pid_t pid);
+
+/* ---- workers.c ---- */
+/* Start the process that runs short commands, if there is none. */
+void workers_keep(void);
+/* A child has ended: was it that one? */
+bool workers_reap(pid_t pid);
 
 /* ---- clients.c ---- */
 int clients_init(struct vane *v);

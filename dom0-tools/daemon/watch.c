@@ -236,7 +236,7 @@ void watch_reap(struct vane *v)
     int status;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (migrations_reap(pid))
+        if (workers_reap(pid) || migrations_reap(pid))
             continue;
         for (unsigned i = 0; i < MAX_DOMS; i++) {
             struct seen *s = &seen[i];

@@ -120,7 +120,7 @@ static int check_devices(const struct work *w)
     return 0;
 }
 
-/* ---- first transaction: the name and the domain's directories ---- */
+/* ---- the name and the domain's directories ---- */
 
 /* What a domain of this id left behind: its home goes last when a domain is destroyed. */
 static void remove_leftover(struct store_io *io, uint32_t domid)
@@ -133,11 +133,39 @@ static void remove_leftover(struct store_io *io, uint32_t domid)
     store_xs_remove(io, path);
 }
 
-/* The virtual machine's node, and where toolstacks look for what kind it is. */
-static void write_machine(const struct work *w, struct store_io *io, const char *uuid)
+/* The transaction: home and name, or neither (I3). */
+static int claim_name(struct vane *v, struct store_io *io, void *arg)
 {
-    char start[32];
+    const struct work *w = arg;
+    uint32_t d = w->domid;
+    char uuid[VANE_UUID_LEN], path[STORE_PATH_MAX];
+    bool leftover;
+    int rc = vane_name_is_free(v, io, w->c->name, d, w->arg->replaces, &leftover);
 
+    if (rc < 0)
+        return rc;
+    if (w->arg->replaces != VANE_DOMID_ANY) {       /* the name moves in this transaction */
+        store_path_dom_name(path, sizeof(path), w->arg->replaces);
+        store_xs_remove(io, path);
+    }
+    if (leftover)
+        remove_leftover(io, d);
+    vane_uuid_format(uuid, &w->c->uuid);
+    store_path_vm(path, sizeof(path), uuid);
+    store_put_dom(io, d);
+    STORE_PROTECT(io, DOM, d, store_n(d));
+    store_put_dom_vm(io, d, path);
+    store_put_dom_name(io, d, w->c->name);
+    store_put_dom_domid(io, d, d);
+    return 0;
+}
+
+/* The virtual machine's node, and where toolstacks look for what kind it is. */
+static void write_machine(const struct work *w, struct store_io *io)
+{
+    char start[32], uuid[VANE_UUID_LEN];
+
+    vane_uuid_format(uuid, &w->c->uuid);
     snprintf(start, sizeof(start), "%lld.00", (long long)time(NULL));
     store_put_vm(io, uuid);
     STORE_PROTECT(io, VM, w->domid, store_s(uuid));
@@ -149,17 +177,20 @@ static void write_machine(const struct work *w, struct store_io *io, const char 
 
 /*
  * A new node inherits its directory's permissions: while the home is the guest's, the nodes are made
- * that stay the guest's; then it becomes Dom0's, and so does all that follows. Nobody sees what is in
- * between: it is one transaction.
+ * that stay the guest's; then it becomes Dom0's again. The guest is not introduced yet: it can reach
+ * none of this.
  */
-static void write_home(const struct work *w, struct store_io *io, const char *uuid)
+static void write_home(const struct work *w, struct store_io *io)
 {
     uint32_t d = w->domid;
-    char home[STORE_PATH_MAX], vm[STORE_PATH_MAX];
+    char home[STORE_PATH_MAX];
 
+    store_put_dom_memory_static_max(io, d, w->c->max_kb);
+    store_put_dom_memory_target(io, d, w->c->mem_kb);
+    for (unsigned i = 0; i < w->c->max_vcpus; i++)
+        store_put_dom_cpu_availability(io, d, i, i < w->c->vcpus ? STORE_AVAIL_ONLINE
+                                                                 : STORE_AVAIL_OFFLINE);
     store_path_dom(home, sizeof(home), d);
-    store_path_vm(vm, sizeof(vm), uuid);
-    store_put_dom(io, d);
     store_xs_protect_like(io, home, STORE_DOM_DATA, d, 0);
     store_put_dom_data(io, d);
     store_put_dom_drivers(io, d);
@@ -173,38 +204,19 @@ static void write_home(const struct work *w, struct store_io *io, const char *uu
     store_put_dom_control_sysrq(io, d, "");
     STORE_PROTECT(io, DOM_CONTROL, d, store_n(d));
     STORE_PROTECT(io, DOM, d, store_n(d));
-    store_put_dom_vm(io, d, vm);
-    store_put_dom_name(io, d, w->c->name);
-    store_put_dom_domid(io, d, d);
-    store_put_dom_memory_static_max(io, d, w->c->max_kb);
-    store_put_dom_memory_target(io, d, w->c->mem_kb);
-    for (unsigned i = 0; i < w->c->max_vcpus; i++)
-        store_put_dom_cpu_availability(io, d, i, i < w->c->vcpus ? STORE_AVAIL_ONLINE
-                                                                 : STORE_AVAIL_OFFLINE);
 }
 
-static int write_names(struct vane *v, struct store_io *io, void *arg)
+/* Not in the transaction, where each node costs the daemon twice: nobody looks below a home before
+ * the domain is introduced, and whoever finds the mark (I1) removes all of it. */
+static int write_nodes(struct vane *v, struct store_io *io, void *arg)
 {
-    const struct work *w = arg;
-    char uuid[VANE_UUID_LEN], path[STORE_PATH_MAX];
-    bool leftover;
-    int rc = vane_name_is_free(v, io, w->c->name, w->domid, w->arg->replaces, &leftover); /* I3 */
-
-    if (rc < 0)
-        return rc;
-    vane_uuid_format(uuid, &w->c->uuid);
-    if (w->arg->replaces != VANE_DOMID_ANY) {       /* the name moves in this transaction */
-        store_path_dom_name(path, sizeof(path), w->arg->replaces);
-        store_xs_remove(io, path);
-    }
-    if (leftover)
-        remove_leftover(io, w->domid);
-    write_machine(w, io, uuid);
-    write_home(w, io, uuid);
+    (void)v;
+    write_machine(arg, io);
+    write_home(arg, io);
     return 0;
 }
 
-/* ---- second transaction: console and devices; start_info tells a PV guest where its store is ---- */
+/* ---- console and devices; start_info tells a PV guest where its store is ---- */
 
 static int write_console(struct vane *v, struct store_io *io, void *arg)
 {
@@ -287,11 +299,9 @@ static int filled_memory(struct work *w)
     return rc;
 }
 
-static int write_both(struct vane *v, struct store_io *io, void *arg)
+static int store_devices(struct work *w)
 {
-    int rc = write_console(v, io, arg);
-
-    return rc < 0 ? rc : write_devices(v, io, arg);
+    return w->c->n_disks + w->c->n_nics ? store_transaction(w->v, write_devices, w) : 0;
 }
 
 /*
@@ -300,7 +310,7 @@ static int write_both(struct vane *v, struct store_io *io, void *arg)
  */
 static int devices_first(struct work *w)
 {
-    int rc = store_transaction(w->v, write_devices, w);
+    int rc = store_devices(w);
 
     if (rc == 0)
         rc = finish_devices(w);
@@ -323,7 +333,9 @@ static int memory_and_nodes(struct work *w)
     if (rc == 0)
         rc = boot_seed_grants(v, w->domid, w->console_mfn, w->store_mfn);
     if (rc == 0)
-        rc = store_transaction(v, w->arg->fill ? write_console : write_both, w);
+        rc = store_batch(v, write_console, w);
+    if (rc == 0 && !w->arg->fill)
+        rc = store_devices(w);
     step_done(w, "nodes");
     return rc;
 }
@@ -392,7 +404,9 @@ static int build_domain(struct work *w)
         rc = boot_cpuid(v, w->c, w->domid);
     step_done(w, "domain");
     if (rc == 0)
-        rc = store_transaction(v, write_names, w);
+        rc = store_transaction(v, claim_name, w);
+    if (rc == 0)
+        rc = store_batch(v, write_nodes, w);
     step_done(w, "names");
     if (rc == 0)
         rc = destroy_replaced(w);

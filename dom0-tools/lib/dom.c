@@ -16,6 +16,7 @@
 
 #include "create.h"
 #include "handle.h"
+#include "names.h"
 #include "store.h"
 
 #define LIST_STEP 128
@@ -152,13 +153,18 @@ int vane_name_is_free(struct vane *v, struct store_io *io, const char *name, uin
     store_path_doms(path, sizeof(path));
     doms = store_xs_list(io, path, &n);
     *has_home = false;
+    names_only(v, io, doms, n);
     for (unsigned i = 0; i < n && rc == 0; i++) {
         uint32_t id = (uint32_t)strtoul(doms[i], NULL, 10);
 
-        if (id == self)
+        if (id == self) {
             *has_home = true;
-        else if (id != other && store_get_dom_name(io, id, taken, sizeof(taken)) >= 0 &&
-                 strcmp(taken, name) == 0)
+            continue;
+        }
+        if (id == other)
+            continue;
+        names_get(v, io, id, taken);
+        if (strcmp(taken, name) == 0)
             rc = vane_fail(v, -EEXIST, "choose another name, or destroy that one first",
                            "domain %s exists already, with id %u", name, id);
     }

@@ -131,6 +131,7 @@ static int do_rename(struct vane *v, struct store_io *io, void *arg)
 
     if (rc < 0)
         return rc;
+    store_put_doms(io);                 /* a create under way has read it, and starts over: names.c, I3 */
     store_put_dom_name(io, r->d->domid, r->name);
     vane_uuid_format(uuid, &r->d->uuid);
     if (r->d->domid != 0)

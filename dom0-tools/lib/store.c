@@ -53,7 +53,9 @@ static int run_body(struct store_io *io, void *arg)
     return b->rc;
 }
 
-int store_transaction(struct vane *v, store_txn_fn *body, void *arg)
+typedef int run_fn(struct store_io *io, int (*body)(struct store_io *io, void *arg), void *arg);
+
+static int run(struct vane *v, run_fn *how, store_txn_fn *body, void *arg)
 {
     struct body b = { v, body, arg, 0 };
     struct store_io io = store_xs(vane_xs(v));
@@ -61,7 +63,8 @@ int store_transaction(struct vane *v, store_txn_fn *body, void *arg)
 
     if (!io.xs)
         return vane_last_error(v)->code;
-    rc = store_xs_transaction(&io, run_body, &b);
+    io.kept = &v->pipe;
+    rc = how(&io, run_body, &b);
     v->io.ops += io.ops;
     if (rc == 0 || b.rc < 0)                /* the body said why */
         return rc;
@@ -72,6 +75,16 @@ int store_transaction(struct vane *v, store_txn_fn *body, void *arg)
                          "a XenStore transaction met %d conflicts in a row", STORE_XS_TRIES);
     return vane_fail(v, rc, rc == -ENOSPC ? "too many transactions at once? try again" : hint_of(rc),
                      "XenStore refused a transaction: %s", strerror(-rc));
+}
+
+int store_transaction(struct vane *v, store_txn_fn *body, void *arg)
+{
+    return run(v, store_xs_transaction, body, arg);
+}
+
+int store_batch(struct vane *v, store_txn_fn *body, void *arg)
+{
+    return run(v, store_xs_batch, body, arg);
 }
 
 int store_wait(struct vane *v, const char *path, int timeout_ms, store_done_fn *done, void *arg)

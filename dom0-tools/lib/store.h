@@ -37,6 +37,9 @@ typedef int store_txn_fn(struct vane *v, struct store_io *io, void *arg);
 /* @body returns 0, or -errno recorded, and then nothing was changed. */
 int store_transaction(struct vane *v, store_txn_fn *body, void *arg) MUST_CHECK;
 
+/* Puts sent together, each done by itself: for what nobody reads before all of it is there. */
+int store_batch(struct vane *v, store_txn_fn *body, void *arg) MUST_CHECK;
+
 /*
  * Wait until done(v, arg) says non-zero, looking again whenever something under @path changes.
  * Returns what done() said, or -ETIMEDOUT.

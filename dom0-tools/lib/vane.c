@@ -69,10 +69,13 @@ void vane_close(struct vane *v)
         return;
     if (v->fmem)
         xenforeignmemory_close(v->fmem);
+    if (v->pipe)
+        pipe_close(v->pipe);
     if (v->xs)
         xs_close(v->xs);
     if (v->xc)
         xc_interface_close(v->xc);
+    free(v->names);
     free(v);
 }
 
@@ -140,6 +143,11 @@ struct xs_handle *vane_xs(struct vane *v)
                       "cannot connect to XenStore: %s", strerror(errno));
     }
     return v->xs;
+}
+
+bool vane_store_lives(struct vane *v)
+{
+    return !v->pipe || pipe_lives(v->pipe);
 }
 
 int vane_xs_reopen(struct vane *v)

@@ -53,6 +53,8 @@ struct xs_handle *vane_xs(struct vane *v);
 struct xenforeignmemory_handle *vane_fmem(struct vane *v);
 /* Why the last hypercall wrapper failed, in libxenctrl's words; "" if it said nothing. */
 const char *vane_xc_said(const struct vane *v);
+/* Is the daemon at the other end of an open connection still there? */
+bool vane_store_lives(struct vane *v);
 /* Close and reopen XenStore (the daemon, when xenstored was restarted). */
 int vane_xs_reopen(struct vane *v);
 

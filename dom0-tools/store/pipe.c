@@ -5,6 +5,7 @@
  *   I1  replies come in the order of the requests, and req_id says so: anything else is -EPROTO.
  *   I2  at most WINDOW replies are outstanding, each shorter than 64 bytes (an acknowledgement or an
  *       error's name), so they fit the socket's buffer: neither side can wait for the other.
+ *   I4  requests leave in few large pieces: a daemon that is woken by each one would take turns with us.
  *   I3  after an error of the connection itself nothing is sent any more.
  *
  * ABI: xen/io/xs_wire.h.
@@ -15,10 +16,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <xenstore.h>
@@ -27,6 +28,7 @@
 #include "pipe.h"
 
 #define WINDOW 128
+#define BUFFER 16384
 
 struct posted {
     uint32_t type;
@@ -34,11 +36,16 @@ struct posted {
 };
 
 struct store_pipe {
+    unsigned serial;
     int fd, broken;                     /* broken: 0 or -errno */
     uint32_t sent, taken;               /* requests; the next one's req_id is sent */
     struct posted posted[WINDOW];
     pipe_failed_fn *failed;
     void *failed_arg;
+    pipe_event_fn *event;
+    void *event_arg;
+    char out[BUFFER], in[BUFFER];
+    size_t out_len, in_at, in_len;
 };
 
 int store_connect_daemon(void)
@@ -78,10 +85,12 @@ struct xs_handle *store_open(void)
 
 struct store_pipe *pipe_open(void)
 {
+    static atomic_uint opened;
     struct store_pipe *p = calloc(1, sizeof(*p));
 
     if (!p)
         return NULL;
+    p->serial = ++opened;
     p->fd = store_connect_daemon();
     if (p->fd < 0) {
         errno = -p->fd;
@@ -103,6 +112,24 @@ void pipe_on_failure(struct store_pipe *p, pipe_failed_fn *fn, void *arg)
     p->failed_arg = arg;
 }
 
+void pipe_on_event(struct store_pipe *p, pipe_event_fn *fn, void *arg)
+{
+    p->event = fn;
+    p->event_arg = arg;
+}
+
+unsigned pipe_serial(const struct store_pipe *p)
+{
+    return p->serial;
+}
+
+bool pipe_lives(const struct store_pipe *p)
+{
+    struct pollfd f = { .fd = p->fd, .events = POLLRDHUP };
+
+    return !p->broken && poll(&f, 1, 0) == 0;
+}
+
 static int broken(struct store_pipe *p, int rc)
 {
     if (!p->broken)
@@ -115,38 +142,57 @@ static int read_all(struct store_pipe *p, void *to, size_t len)
     char *s = to;
 
     while (len) {
-        ssize_t n = read(p->fd, s, len);
+        size_t part = p->in_len - p->in_at < len ? p->in_len - p->in_at : len;
+        ssize_t n;
 
+        memcpy(s, p->in + p->in_at, part);
+        p->in_at += part;
+        s += part;
+        len -= part;
+        if (!len)
+            break;
+        n = read(p->fd, p->in, sizeof(p->in));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return broken(p, n ? -errno : -ECONNRESET);
-        s += n;
-        len -= (size_t)n;
+        p->in_at = 0;
+        p->in_len = (size_t)n;
     }
     return 0;
 }
 
-static int write_all(struct store_pipe *p, struct iovec *v, int n)
+/* Send what is in the buffer (I4). */
+static int drain(struct store_pipe *p)
 {
-    while (n) {
-        struct msghdr m = { .msg_iov = v, .msg_iovlen = (size_t)n };
-        ssize_t done = sendmsg(p->fd, &m, MSG_NOSIGNAL);    /* a daemon that died is an error, not our death */
+    for (size_t at = 0; at < p->out_len && !p->broken;) {
+        ssize_t n = send(p->fd, p->out + at, p->out_len - at, MSG_NOSIGNAL);
 
-        if (done < 0 && errno == ENOTSOCK)                  /* /dev/xen/xenbus */
-            done = writev(p->fd, v, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
+        if (n < 0 && errno == ENOTSOCK)                     /* the kernel's device */
+            n = write(p->fd, p->out + at, p->out_len - at);
+        if (n >= 0)
+            at += (size_t)n;
+        else if (errno != EINTR)
             return broken(p, -errno);
-        for (; n && (size_t)done >= v->iov_len; v++, n--)
-            done -= (ssize_t)v->iov_len;
-        if (n) {
-            v->iov_base = (char *)v->iov_base + done;
-            v->iov_len -= (size_t)done;
-        }
     }
-    return 0;
+    p->out_len = 0;
+    return p->broken;
+}
+
+static void buffer(struct store_pipe *p, const void *data, size_t len)
+{
+    const char *s = data;
+
+    while (len && !p->broken) {
+        size_t part = sizeof(p->out) - p->out_len < len ? sizeof(p->out) - p->out_len : len;
+
+        memcpy(p->out + p->out_len, s, part);
+        p->out_len += part;
+        s += part;
+        len -= part;
+        if (len)
+            drain(p);
+    }
 }
 
 static int error_of(const char *name)
@@ -164,7 +210,7 @@ static int take(struct store_pipe *p, uint32_t type, char body[XENSTORE_PAYLOAD_
     struct xsd_sockmsg hdr;
     int rc;
 
-    do {
+    for (;;) {
         rc = read_all(p, &hdr, sizeof(hdr));
         if (!rc && hdr.len > XENSTORE_PAYLOAD_MAX)
             rc = broken(p, -EPROTO);
@@ -172,8 +218,12 @@ static int take(struct store_pipe *p, uint32_t type, char body[XENSTORE_PAYLOAD_
             rc = read_all(p, body, hdr.len);
         if (rc)
             return rc;
-    } while (hdr.type == XS_WATCH_EVENT);                   /* nobody set one here */
-    body[hdr.len] = '\0';
+        body[hdr.len] = '\0';
+        if (hdr.type != XS_WATCH_EVENT)
+            break;
+        if (p->event)
+            p->event(p->event_arg, body);
+    }
     if (hdr.req_id != p->taken || (hdr.type != type && hdr.type != XS_ERROR))
         return broken(p, -EPROTO);                                                  /* I1 */
     p->taken++;
@@ -184,6 +234,7 @@ int pipe_flush(struct store_pipe *p)
 {
     char body[XENSTORE_PAYLOAD_MAX + 1];
 
+    drain(p);
     while (!p->broken && p->taken != p->sent) {
         const struct posted *q = &p->posted[p->taken % WINDOW];
         int rc = take(p, q->type, body);
@@ -200,15 +251,16 @@ static int put(struct store_pipe *p, uint32_t type, uint32_t tx, const char *pat
     size_t plen = strlen(path) + 1;
     struct xsd_sockmsg hdr = { .type = type, .req_id = p->sent, .tx_id = tx,
                                .len = (uint32_t)(plen + len) };
-    struct iovec v[3] = { { &hdr, sizeof(hdr) }, { (char *)(uintptr_t)path, plen },
-                          { (char *)(uintptr_t)data, len } };
 
     if (p->broken)                                                                  /* I3 */
         return p->broken;
     if (plen + len > XENSTORE_PAYLOAD_MAX)
         return -E2BIG;
     p->sent++;
-    return write_all(p, v, len ? 3 : 2);
+    buffer(p, &hdr, sizeof(hdr));
+    buffer(p, path, plen);
+    buffer(p, data, len);
+    return p->broken;
 }
 
 int pipe_post(struct store_pipe *p, uint32_t type, uint32_t tx, const char *path, const void *data,

@@ -3,8 +3,8 @@
  * pipe.h - a connection to xenstored that does not wait for each reply
  *
  * libxenstore sends a request and waits; on a busy host a transaction's time is its round trips. Here
- * writes are posted: sent at once, their replies taken when something is asked that has an answer, or
- * when the window is full. The daemon serves a connection in order, so a transaction sees its own
+ * writes are posted: they leave, and their replies are taken, when something is asked that has an answer,
+ * or when the window is full. The daemon serves a connection in order, so a transaction sees its own
  * writes all the same.
  *
  * What failed among the posted requests is told by the next call that waits, once, with its path.
@@ -12,6 +12,7 @@
 #ifndef STORE_PIPE_H
 #define STORE_PIPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,19 @@ void pipe_close(struct store_pipe *p);
 /* Called for each posted request that the daemon refused. */
 typedef void pipe_failed_fn(void *arg, uint32_t type, const char *path, int rc);
 void pipe_on_failure(struct store_pipe *p, pipe_failed_fn *fn, void *arg);
+
+/*
+ * Called with each event of a watch set through this connection (its path, a zero, its token), when one is
+ * met among replies. The daemon sends what it knew of before its reply: who asks first is up to date then.
+ */
+typedef void pipe_event_fn(void *arg, const char *path);
+void pipe_on_event(struct store_pipe *p, pipe_event_fn *fn, void *arg);
+
+/* Differs from that of every other pipe of this process, past ones too. */
+unsigned pipe_serial(const struct store_pipe *p);
+
+/* No error so far, and the daemon is there. */
+bool pipe_lives(const struct store_pipe *p);
 
 /*
  * Send a request (@type of xs_wire.h) for @path, with data[0..len) behind its terminator. 0, or -errno

@@ -224,23 +224,62 @@ static int end(struct store_io *io, int rc)
     return rc ? rc : done < 0 ? done : 0;
 }
 
+/* The connection for a transaction or a batch: the one that was kept, while it is good, or a new one. */
+static int take_pipe(struct store_io *io, struct store_io *own)
+{
+    bool good = io->kept && *io->kept && pipe_lives(*io->kept);
+
+    *own = (struct store_io){ .t = XBT_NULL, .pipe = good ? *io->kept : pipe_open() };
+    if (!good && io->kept) {
+        if (*io->kept)
+            pipe_close(*io->kept);
+        *io->kept = own->pipe;
+    }
+    if (!own->pipe)
+        return -errno;
+    pipe_on_failure(own->pipe, post_failed, own);
+    return 0;
+}
+
+static void give_pipe(struct store_io *io, struct store_io *own)
+{
+    pipe_on_failure(own->pipe, NULL, NULL);
+    if (!io->kept)
+        pipe_close(own->pipe);
+    io->ops += own->ops;
+    if (own->rc)
+        store_io_failed(io, own->failed, own->rc);
+}
+
 int store_xs_transaction(struct store_io *io, int (*body)(struct store_io *io, void *arg),
                          void *arg)
 {
-    struct store_io own = { .pipe = pipe_open() };
-    int rc = own.pipe ? -EAGAIN : -errno;
+    struct store_io own;
+    int rc = take_pipe(io, &own);
 
-    if (!own.pipe)
+    if (rc)
         return rc;
-    pipe_on_failure(own.pipe, post_failed, &own);
+    rc = -EAGAIN;
     for (unsigned tries = 0; rc == -EAGAIN && tries < STORE_XS_TRIES; tries++) {
         rc = begin(&own);
         if (!rc)
             rc = end(&own, body(&own, arg));
     }
-    pipe_close(own.pipe);
-    io->ops += own.ops;
-    if (own.rc)
-        store_io_failed(io, own.failed, own.rc);
+    give_pipe(io, &own);
+    return rc;
+}
+
+int store_xs_batch(struct store_io *io, int (*body)(struct store_io *io, void *arg), void *arg)
+{
+    struct store_io own;
+    int rc = take_pipe(io, &own), done;
+
+    if (rc)
+        return rc;
+    rc = body(&own, arg);
+    done = pipe_flush(own.pipe);
+    if (!rc)
+        rc = own.rc ? own.rc : done;
+    give_pipe(io, &own);
     return rc;
 }

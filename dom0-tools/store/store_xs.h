@@ -20,6 +20,7 @@ struct store_io {
     struct xs_handle *xs;           /* the caller's, not closed here; NULL: all is -ENOTCONN */
     xs_transaction_t t;             /* XBT_NULL: each operation by itself */
     struct store_pipe *pipe;        /* in store_xs_transaction(): writes do not wait for replies */
+    struct store_pipe **kept;       /* where transactions keep their connection; NULL: one for each */
     unsigned long ops;              /* requests made so far, for the benches */
     int rc;                         /* the first failure of a put, protect or remove: -errno */
     char failed[STORE_PATH_MAX];    /* and its path */
@@ -60,5 +61,8 @@ char **store_xs_list(struct store_io *io, const char *path, unsigned *n);
 #define STORE_XS_TRIES 100
 int store_xs_transaction(struct store_io *io, int (*body)(struct store_io *io, void *arg),
                          void *arg);
+
+/* The same without a transaction: each put is done as it comes, also when a later one fails. 0 or -errno. */
+int store_xs_batch(struct store_io *io, int (*body)(struct store_io *io, void *arg), void *arg);
 
 #endif

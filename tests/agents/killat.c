@@ -45,7 +45,8 @@ int main(int argc, char **argv)
         return fail("waitpid");
     if (!WIFSTOPPED(status))
         return 125;                     /* the child has said why */
-    if (ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)(long)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)) < 0)
+    if (ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)(long)(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC |
+               PTRACE_O_EXITKILL)) < 0)
         return fail("cannot trace");
     for (;;) {
         if (ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(long)deliver) < 0 || waitpid(pid, &status, 0) < 0)
@@ -54,6 +55,8 @@ int main(int argc, char **argv)
             printf("ended after %lu with %d\n", calls, WIFEXITED(status) ? WEXITSTATUS(status) : 128);
             return 0;
         }
+        if (status >> 16)
+            continue;                   /* it executes another program (vane: vane-full), inside that call */
         deliver = WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0 : WSTOPSIG(status);
         if (deliver)
             continue;
