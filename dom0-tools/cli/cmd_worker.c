@@ -34,9 +34,21 @@ struct job {
     int fd[WORKER_FDS];
 };
 
+static int client = -1;            /* who is served */
+
 static void on_term(int sig)
 {
     (void)sig;
+}
+
+/* The reader of the output went away (`vane list | head -1`): the client ends as if it had got the signal. */
+static void on_pipe(int sig)
+{
+    int32_t status = 128 + sig;
+
+    if (client < 0 || send(client, &status, sizeof(status), MSG_NOSIGNAL) < 0)
+        _exit(EXIT_FAILURE);
+    _exit(EXIT_SUCCESS);
 }
 
 static int open_listener(struct vane *v)
@@ -64,7 +76,7 @@ static bool take_strings(char **list, uint32_t n, char **at, char *end)
     return *at <= end;
 }
 
-static bool take_job(int fd, struct job *j)
+static bool take_job(struct job *j)
 {
     union {
         char space[CMSG_SPACE(WORKER_FDS * sizeof(int))];
@@ -74,7 +86,7 @@ static bool take_job(int fd, struct job *j)
     struct iovec iov = { j->text, WORKER_MESSAGE_MAX };
     struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
                         .msg_controllen = sizeof(control) };
-    ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+    ssize_t n = recvmsg(client, &m, MSG_CMSG_CLOEXEC);
     struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
     char *at = j->text + sizeof(r);
 
@@ -95,13 +107,13 @@ static bool take_job(int fd, struct job *j)
 }
 
 /* I2 of worker.h. Where no signal can be queued any more the kernel sends SIGIO, which ends us too. */
-static bool die_with(int client)
+static bool die_with_client(void)
 {
     return fcntl(client, F_SETOWN, getpid()) == 0 && fcntl(client, F_SETSIG, SIGKILL) == 0 &&
            fcntl(client, F_SETFL, O_ASYNC) == 0;
 }
 
-static bool is_alive(int client)
+static bool client_lives(void)
 {
     struct pollfd p = { .fd = client, .events = POLLRDHUP };
 
@@ -140,11 +152,11 @@ static void forget(struct job *j, int null)
 }
 
 /* Whether to go on with another. */
-static bool serve(struct cli *c, int client, int null)
+static bool serve(struct cli *c, int null)
 {
     static struct job j;
     int32_t status = WORKER_DECLINED;
-    bool fresh = take_job(client, &j) && vane_store_lives(c->v) && die_with(client) && is_alive(client);
+    bool fresh = take_job(&j) && vane_store_lives(c->v) && die_with_client() && client_lives();
 
     if (fresh)
         status = run_job(c, &j);
@@ -153,6 +165,7 @@ static bool serve(struct cli *c, int client, int null)
     if (send(client, &status, sizeof(status), MSG_NOSIGNAL) < 0)
         status = WORKER_DECLINED;
     close(client);
+    client = -1;
     if (status == 0)
         vaned_settle();
     return status == 0;                                                     /* I3 of worker.h */
@@ -168,8 +181,8 @@ int cmd_worker(struct cli *c, int argc, char **argv)
 
     if (argc != 1)
         return cli_usage(c, argv[0]);
-    signal(SIGPIPE, SIG_DFL);               /* vaned ignores these */
-    signal(SIGHUP, SIG_DFL);
+    signal(SIGPIPE, on_pipe);
+    signal(SIGHUP, SIG_DFL);                /* vaned ignores it */
     sigaction(SIGTERM, &term, NULL);
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGTERM);
@@ -185,13 +198,12 @@ int cmd_worker(struct cli *c, int argc, char **argv)
     vaned_is_parent();
     while (go_on && getppid() == parent) {
         struct pollfd p = { .fd = listener, .events = POLLIN };
-        int client;
 
         if (ppoll(&p, 1, NULL, &while_idle) < 0)
             break;
         client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         if (client >= 0)
-            go_on = serve(c, client, null);
+            go_on = serve(c, null);
     }
     return 0;
 }

@@ -24,7 +24,7 @@ class Ledger:
 
 def calls_of(dom0, command):
     """How many system calls @command makes."""
-    said = dom0.check(f"killat 0 {command} 2>&1", 120)
+    said = dom0.check(f"VANE_DIRECT=1 killat 0 {command} 2>&1", 120)
     match = re.search(r"ended after (\d+) with 0", said)
     assert match, f"{command}: {said}"
     return int(match.group(1))
@@ -44,13 +44,13 @@ def kill_everywhere(rig, points):
     killed = 0
     for n in range(points):
         at = 1 + n * (total - 1) // (points - 1)
-        killed += "killed" in dom0.check(f"killat {at} {create} 2>&1; true", 120)
+        killed += "killed" in dom0.check(f"VANE_DIRECT=1 killat {at} {create} 2>&1; true", 120)
         dom0.check(f"{destroy} 2>/dev/null; true", 60)              # it may have been complete already
         ledger.same(f"create killed at call {at} of {total}")
     for n in range(points):
         at = 1 + n * (ends - 1) // (points - 1)
         dom0.check(create, 120)
-        killed += "killed" in dom0.check(f"killat {at} {destroy} 2>&1; true", 120)
+        killed += "killed" in dom0.check(f"VANE_DIRECT=1 killat {at} {destroy} 2>&1; true", 120)
         dom0.check(f"{destroy} 2>/dev/null; true", 60)
         ledger.same(f"destroy killed at call {at} of {ends}")
     assert killed >= points, f"only {killed} of {2 * points} were killed before they ended"
@@ -61,6 +61,31 @@ def kill_everywhere(rig, points):
 
 def test_killed_commands(rig):
     kill_everywhere(rig, 8)
+
+
+def test_killed_through_the_worker(rig):
+    """A command that vaned's worker runs: the client killed at moments spread over it, the worker itself too."""
+    dom0 = rig.boot_with_guests()
+    dom0.check("truncate -s 16M /tmp/a")
+    config = write_config(dom0, "k", memory=96, more="disk = ['/tmp/a,raw,xvda,w']\nvif = ['bridge=xenbr0']")
+    create, destroy = f"vane create -p {config}", "vane destroy k"
+    dom0.check(f"{create} && {destroy}", 180)                       # vaned runs, and the kernel is in the cache
+    until(dom0, "[ -S /run/vane/worker.sock ]")
+    ledger = Ledger(dom0)
+    took = int(re.search(r"^pvtime (\d+)", dom0.check(f"pvtime {create} && {destroy}", 120), re.M).group(1))
+    ledger.same("undisturbed")
+    killed = 0
+    for n in range(10):
+        who = "$(pidof vane-full)" if n % 3 == 2 else "$!"
+        until(dom0, "[ $(pidof vane-full | wc -w) = 1 ]")
+        killed += "exists" not in dom0.check(f"{create} >/dev/null 2>&1 & usleep {took * n // 10}; kill -9 {who} 2>/dev/null; wait; "
+                                             f"vane domid k >/dev/null 2>&1 && echo exists; true", 120)
+        dom0.check(f"{destroy} 2>/dev/null; true", 60)
+        ledger.same(f"killed after {n} tenths of {took} us")
+    assert killed >= 3, f"only {killed} of 10 were killed before they ended"
+    dom0.check(f"{create} && {destroy}", 180)
+    ledger.same("after all")
+    healthy(dom0)
 
 
 @slow
