@@ -142,18 +142,18 @@ int out_record(struct stream_out *o, uint32_t type, const struct iovec *part, un
     return put(o, iov, n + 2);
 }
 
-/* Zeros as a hole of the file. */
-static int put_hole(struct stream_out *o, const void *zeros, size_t n)
+/* Pages of zeros as a hole of the file. */
+static int put_hole(struct stream_out *o, const uint8_t *const *zeros, unsigned n)
 {
     int rc = cancelled(o);
 
     if (rc < 0)
         return rc;
-    if (lseek(o->fd, (off_t)n, SEEK_CUR) < 0)
+    if (lseek(o->fd, (off_t)n * 4096, SEEK_CUR) < 0)
         return fail(o);
-    if (o->sum)
-        XXH64_update(o->sum, zeros, n);
-    o->bytes += n;
+    for (unsigned i = 0; o->sum && i < n; i++)
+        XXH64_update(o->sum, zeros[i], 4096);
+    o->bytes += n * 4096ull;
     return 0;
 }
 
@@ -183,8 +183,8 @@ int out_pages(struct stream_out *o, const struct iovec *head, const uint8_t *con
         if (zeros > 1) {                        /* one alone lies across two blocks of the file */
             rc = put(o, iov, parts);
             parts = 0;
-            for (unsigned k = 0; k < zeros && rc == 0; k++)
-                rc = put_hole(o, page[i + k], 4096);
+            if (rc == 0)
+                rc = put_hole(o, page + i, zeros);
             i += zeros;
             continue;
         }
