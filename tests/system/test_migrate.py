@@ -122,7 +122,7 @@ def test_cable_pulled(rig):
 @slow
 @only_on("paravane")
 def test_fault_matrix(rig):
-    """Every cell at 20 places for 3 seeds: about 2,000 faults. RIG_SOAK=0.05 takes a twentieth."""
+    """Every cell at 20 places for 3 seeds: about 2,500 faults. RIG_SOAK=0.05 takes a twentieth."""
     hosts = Hosts(rig)
     guest = hosts.guest().create()
     matrix(guest, seeds=(1, 2, 3), offsets=soak(20))
