@@ -444,27 +444,100 @@ static void test_copy_batch_of_mixed_operands(void)
     teardown();
 }
 
-/* H53, XSA-318: preempted anywhere, each element is done once and has its status. */
+/* ---- H53, XSA-318: a batch that makes way ---- */
+
+#define BATCH 100U
+
+/* A chain of one-byte copies: a link that is left out or done twice would show. */
+static void make_chain(struct gnttab_copy *op)
+{
+    uint8_t *p = frame_ptr(x.fb[60]);
+
+    memset(p, 0, PAGE_SIZE);
+    p[0] = 1;
+    for (unsigned i = 0; i < BATCH; i++) {
+        op[i] = (struct gnttab_copy){ OWN(x.fb[60], 0), OWN(x.fb[60], 0), 1, 0, 99 };
+        op[i].source.offset = (uint16_t)i;
+        op[i].dest.offset = (uint16_t)(i + 1);
+    }
+}
+
+/* One call until it makes way at its @k-th question: how many elements are done, all if there is no such question. */
+static uint64_t until_question(unsigned cmd, void *op, size_t size, uint64_t n, unsigned k, struct hcall *h)
+{
+    *h = (struct hcall){ .arg = { cmd, (uintptr_t)op, n } };
+    fake_guest_reset();
+    fake_guest_share(op, size * n);
+    fake_preempt_at(k, 0);
+    const long rc = do_grant_table_op(&x.vb, h);
+    fake_preempt_at(0, 0);
+    CU_ASSERT(rc == 0 || rc == -ERESTART);
+    audit();
+    return rc == 0 ? n : n - h->arg[2];
+}
+
+/* At each question there is, for a batch that begins anywhere: what is done has its status, the rest is as it was. */
 static void test_copy_preempted(void)
 {
-    static struct gnttab_copy op[100];
+    static const unsigned firsts[] = { 0, 1, 15, 16, 17, 60 };
+    static struct gnttab_copy op[BATCH];
+    uint8_t *p;
+    struct hcall h;
 
     setup();
-    for (unsigned every = 1; every < 4; every++) {
-        uint8_t *p = frame_ptr(x.fb[60]);
-        memset(p, 0, PAGE_SIZE);
-        p[0] = 1;
-        for (unsigned i = 0; i < 100; i++) {                    /* a chain: a repeated or missing link would show */
-            op[i] = (struct gnttab_copy){ OWN(x.fb[60], 0), OWN(x.fb[60], 0), 1, 0, 99 };
-            op[i].source.offset = (uint16_t)i;
-            op[i].dest.offset = (uint16_t)(i + 1);
-            op[i].status = 99;
+    p = frame_ptr(x.fb[60]);
+    for (unsigned f = 0; f < ARRAY_SIZE(firsts); f++) {
+        const unsigned first = firsts[f];
+        uint64_t done = 0;
+
+        for (unsigned k = 1; done < BATCH - first; k++) {
+            make_chain(op);
+            if (first > 0)
+                CU_ASSERT_EQUAL(call(&x.vb, GNTTABOP_copy, op, sizeof(op[0]), first), 0);
+            done = until_question(GNTTABOP_copy, op + first, sizeof(op[0]), BATCH - first, k, &h);
+            for (unsigned i = 0; i < BATCH; i++)
+                CU_ASSERT(op[i].status == (i < first + done ? GNTST_okay : 99) && p[i + 1] == (i < first + done));
+            if (done < BATCH - first)
+                CU_ASSERT_EQUAL(do_grant_table_op(&x.vb, &h), 0);
+            for (unsigned i = 0; i < BATCH; i++)
+                CU_ASSERT(op[i].status == GNTST_okay && p[i + 1] == 1);
         }
-        fake_preempt_at(1, every);
-        CU_ASSERT_EQUAL(call(&x.vb, GNTTABOP_copy, op, sizeof(op[0]), 100), 0);
-        fake_preempt_at(0, 0);
-        for (unsigned i = 0; i < 100; i++)
-            CU_ASSERT(op[i].status == GNTST_okay && p[i + 1] == 1);
+    }
+    teardown();
+}
+
+/* The same of mapping and unmapping: no handle twice, none lost. */
+static void test_map_and_unmap_preempted(void)
+{
+    static struct gnttab_map_grant_ref in[BATCH];
+    static struct gnttab_unmap_grant_ref out[BATCH];
+    bool asked = true;
+    struct hcall h;
+
+    setup();
+    grant(&x.a, 8, 2, x.fa[20], 0);
+    for (unsigned k = 1; asked; k++) {
+        for (unsigned i = 0; i < BATCH; i++)
+            in[i] = (struct gnttab_map_grant_ref){ .dom = 1, .ref = 8, .flags = GNTMAP_host_map, .status = 99,
+                                                   .host_addr = FREE_VA(i) };
+        uint64_t done = until_question(GNTTABOP_map_grant_ref, in, sizeof(in[0]), BATCH, k, &h);
+        asked = done < BATCH;
+        for (unsigned i = 0; i < BATCH; i++)
+            CU_ASSERT(in[i].status == (i < done ? GNTST_okay : 99) && (l1_of(i) != 0) == (i < done));
+        if (asked)
+            CU_ASSERT_EQUAL(do_grant_table_op(&x.vb, &h), 0);
+        for (unsigned i = 0; i < BATCH; i++) {
+            CU_ASSERT_EQUAL(in[i].status, GNTST_okay);
+            out[i] = (struct gnttab_unmap_grant_ref){ .host_addr = FREE_VA(i), .handle = in[i].handle, .status = 99 };
+        }
+        done = until_question(GNTTABOP_unmap_grant_ref, out, sizeof(out[0]), BATCH, k, &h);
+        asked = asked || done < BATCH;
+        for (unsigned i = 0; i < BATCH; i++)
+            CU_ASSERT(out[i].status == (i < done ? GNTST_okay : 99) && (l1_of(i) == 0) == (i < done));
+        if (done < BATCH)
+            CU_ASSERT_EQUAL(do_grant_table_op(&x.vb, &h), 0);
+        for (unsigned i = 0; i < BATCH; i++)
+            CU_ASSERT(out[i].status == GNTST_okay && l1_of(i) == 0);
     }
     teardown();
 }
@@ -630,7 +703,7 @@ int main(void)
         UNIT(test_map_of_a_page_table), UNIT(test_contains_pte), UNIT(test_unmap_orders),
         UNIT(test_unmap_of_a_replaced_entry), UNIT(test_handles_belong_to_their_domain),
         UNIT(test_pin_and_handle_limits), UNIT(test_flush_before_unpin), UNIT(test_granter_dies_first), UNIT(test_copy),
-        UNIT(test_copy_batch_of_mixed_operands), UNIT(test_copy_preempted), UNIT(test_setup_query_version),
+        UNIT(test_copy_batch_of_mixed_operands), UNIT(test_copy_preempted), UNIT(test_map_and_unmap_preempted), UNIT(test_setup_query_version),
         UNIT(test_swap), UNIT(test_faulting_arguments), UNIT(test_hostile_flips), { 0 },
     };
     return unit_main("grant", cases);
