@@ -84,7 +84,7 @@ static bool one_round(uint64_t va, uint64_t pfn, unsigned *same)
     if (mm_map(va, mm_pfn_to_mfn(pfn), PTE_KERNEL) != 0)
         return false;
     target = (volatile uint64_t *)va;
-    CHECK(wait_for(writes > before + 10, SECOND), "vCPU 1 does not write");
+    CHECK(wait_for(writes > before + 10, 30 * SECOND), "vCPU 1 does not write");
     /* No flush asked for: the other CPU's translation lives on, and the hypervisor must know. */
     RC(hc_update_va_mapping(va, 0, UVMF_NONE), 0);
     RC(hc_update_va_mapping((uintptr_t)mm_va(pfn), 0, UVMF_NONE), 0);
@@ -100,7 +100,7 @@ static bool one_round(uint64_t va, uint64_t pfn, unsigned *same)
             ;
         CHECK(page_is_zero(page), "%lx was written through a stale translation", page[0]);
     }
-    CHECK(wait_for(target == NULL, SECOND), "vCPU 1 writes on to a page that is gone");
+    CHECK(wait_for(target == NULL, 30 * SECOND), "vCPU 1 writes on to a page that is gone");
     target = NULL;
     return found || writes > before;
 }
