@@ -41,7 +41,7 @@ class Traveller:
         host.check(f"{TOOL[hv]} create {config}", 180)
         self.says(host, "guest ready")
         for cpu in range(self.vcpus):           # each of its CPUs counts, to show that it runs and what time is
-            self.does(host, f"taskset {1 << cpu} sh -c 'while sleep 1; do echo ti\"\"ck{cpu} $((n=n+1)); done' &")
+            self.does(host, f'taskset {1 << cpu} sh -c "while sleep 1; do echo tick{cpu} \\$((n=n+1)); done" &')
         self.does(host, "head -c 1000000 /dev/urandom | tee /dev/shm/data >/dev/xvda; sync")
         self.lives(host)
         return host
@@ -52,7 +52,7 @@ class Traveller:
         ticks = [self.ticks(host, cpu) for cpu in range(self.vcpus)]
         self.does(host, "echo 3 >/proc/sys/vm/drop_caches; head -c 1000000 /dev/xvda | cmp - /dev/shm/data && "
                         f"echo disk{self.stops} | dd of=/dev/xvda bs=1M seek=4 conv=fsync 2>/dev/null && "
-                        f"echo re''ad{self.stops} on $(nproc)")
+                        f"echo read{self.stops} on $(nproc)")
         self.says(host, f"^read{self.stops} on {self.vcpus}")
         equal(host.check("dd if=/dev/sdb bs=1M skip=4 count=1 iflag=direct 2>/dev/null | head -n 1").strip(),
               f"disk{self.stops}", "what the guest wrote")
