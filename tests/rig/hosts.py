@@ -115,8 +115,10 @@ class Hosts:
     disks of both too, the next ones. @durable: /var/lib/vane of each lies on a disk of its own. Other options are the
     machines'."""
 
-    def __init__(self, rig, disk_mib=4, images=(), timeout=180, prepare=lambda hosts: None, say=lambda text: None, **options):
-        """@prepare(hosts) is called before the first machine starts, @say(text) when something is done."""
+    def __init__(self, rig, disk_mib=4, images=(), timeout=180, prepare=lambda hosts: None, say=lambda text: None, a=None, b=None,
+                 **options):
+        """@prepare(hosts) is called before the first machine starts, @say(text) when something is done. @options are of
+        both machines, @a and @b of one."""
         self.rig = rig
         self.log = Log()
         self.begin = time.monotonic()
@@ -126,7 +128,7 @@ class Hosts:
         rig.servers += self.disks
         self.switch = Switch(["a", "b"], log=os.path.join(qemu.BUILD, "log", rig.hv, f"{rig.name}.switch.log"))
         rig.machines.append(self.switch)
-        self.a, self.b = Host(self, "a", 1, dict(options)), Host(self, "b", 2, dict(options))
+        self.a, self.b = Host(self, "a", 1, {**options, **(a or {})}), Host(self, "b", 2, {**options, **(b or {})})
         self.a.cable, self.b.cable = cable(rig.dir, "ab", ("52:54:00:01:00:01", "52:54:00:01:00:02"))
         prepare(self)
         self.switch.start()
