@@ -39,7 +39,7 @@ class Traveller:
     def start(self, hv):
         host = self.machine(hv)
         config = write_config(host, "t", 96, self.vcpus, "pvnet=192.168.9.2/24 " + self.extra, DEVICES)
-        host.check(f"{TOOL[hv]} create {config}", 180)
+        host.check(f"vane create --wait {config}", 180)
         self.says(host, "guest ready")
         for cpu in range(self.vcpus):           # each of its CPUs counts, to show that it runs and what time is
             self.does(host, f'taskset {1 << cpu} sh -c "while sleep 1; do echo tick{cpu} \\$((n=n+1)); done" &')
@@ -102,6 +102,12 @@ def journey(rig, *stops, save=SAVE, **options):
 def test_from_xen_and_back(rig):
     """xl save on Xen, vane restore and vane save on Paravane, xl restore on Xen."""
     journey(rig, XEN, OURS, XEN)
+
+
+@slow
+@only_on(OURS)
+def test_one_way(rig):
+    journey(rig, XEN, OURS)
 
 
 @slow

@@ -165,16 +165,15 @@ static void honest(void)
 /* Every word and the control block as bad as can be, while events are sent through them. */
 static void lies(void)
 {
-    uint64_t seed = cmdline_number("seed", 1) * 2 + 1, end = time_now() + 300 * MS;
+    uint64_t seed = cmdline_number("seed", 1) * 2 + 1;
     evtchn_port_t p[8];
-    unsigned rounds = 0;
 
     item("H67-lies");
     for (unsigned i = 0; i < ARRAY_SIZE(p); i++) {
         p[i] = (evtchn_port_t)evtchn_bind_ipi(i % smp_vcpu_count());
         RC(set_priority(p[i], i * 2), 0);
     }
-    while (time_now() < end) {
+    for (unsigned round = 0; round < 500; round++) {
         for (unsigned i = 0; i < 64; i++)
             WRITE_ONCE(array[i], (uint32_t)random_next(&seed));
         WRITE_ONCE(array[random_next(&seed) % WORDS], (uint32_t)random_next(&seed) | BIT(LINKED));
@@ -187,15 +186,12 @@ static void lies(void)
         int port = evtchn_bind_ipi(0);
         if (port > 0)
             evtchn_close((evtchn_port_t)port);
-        rounds++;
     }
     for (unsigned i = 0; i < ARRAY_SIZE(p); i++)
         RC(evtchn_close(p[i]), 0);
     memset(array, 0, PAGE_SIZE);
     memset(control, 0, sizeof(*control));
     memset(head, 0, sizeof(head));
-    printf("%u rounds\n", rounds);
-    CHECK(rounds > 50, "only %u rounds", rounds);
 }
 
 /* One page for everything: another vCPU's control block, the rest of the array. */
@@ -270,7 +266,7 @@ static void other_vcpu(void *arg)
 
 static void races(void)
 {
-    uint64_t end = time_now() + 500 * MS, resets = 0, changes = 0;
+    uint64_t resets = 0, changes = 0;
 
     item("H67-races");
     if (smp_vcpu_count() < 2) {
@@ -281,7 +277,7 @@ static void races(void)
     array = page_alloc();
     racing = true;
     RC(smp_start(1, other_vcpu, NULL), 0);
-    while (time_now() < end) {
+    for (unsigned round = 0; round < 1000 || resets == 0 || changes == 0; round++) {
         long rc = init(0, mm_mfn(control), 0);
         CHECK(rc == 0 || rc == -XEN_EINVAL, "init: %ld", rc);
         changes += rc == 0;
@@ -293,12 +289,11 @@ static void races(void)
         resets += rc == 0;
     }
     racing = false;
-    CHECK(wait_for(!smp_is_up(1), SECOND), "vCPU 1 does not come back");
+    CHECK(wait_for(!smp_is_up(1), 60 * SECOND), "vCPU 1 does not come back");
     RC(reset(), 0);
     RC(expand(mm_mfn(array)), -XEN_EOPNOTSUPP);
     RC(mm_protect(array), 0);
     printf("%lu resets, %lu changes\n", resets, changes);
-    CHECK(resets > 0 && changes > 0, "nothing happened");
 }
 
 void guest_test(void)
