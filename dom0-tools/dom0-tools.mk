@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# libvane (everything but cli/ and vaned's own loop), vane (the front), vane-full (all commands) and vaned.
+# libvane (everything but cli/ and vaned's own loop), vaned, and vane twice: build/bin/vane is all of it in one
+# program; Dom0's image has it as vane-full, and as vane the front that hands short commands to vaned's worker.
 
 VANE_CFLAGS := -D_GNU_SOURCE $(STORE_CFLAGS) -iquote hypervisor -iquote hypervisor/include
 # What can be linked in is: loading twenty shared libraries takes longer than all else of `vane destroy`
@@ -17,9 +18,9 @@ VANE_LIB    := $(B)/lib/libvane.a
 VANE_CLI_C  := $(sort $(wildcard dom0-tools/cli/*.c))
 VANED_C     := $(filter-out $(VANE_LIB_C),$(sort $(wildcard dom0-tools/daemon/*.c)))
 
-ALL_TARGETS += $(B)/bin/vane $(B)/bin/vane-full $(B)/bin/vaned
-DOM0_FILES  += $(B)/bin/vane:/usr/sbin/vane $(B)/bin/vane-full:/usr/sbin/vane-full $(B)/bin/vaned:/usr/sbin/vaned \
-               $(B)/bin/vane:/usr/lib/vane/bin/xl
+ALL_TARGETS += $(B)/bin/vane $(B)/bin/vane-front $(B)/bin/vaned
+DOM0_FILES  += $(B)/bin/vane-front:/usr/sbin/vane $(B)/bin/vane:/usr/sbin/vane-full $(B)/bin/vaned:/usr/sbin/vaned \
+               $(B)/bin/vane-front:/usr/lib/vane/bin/xl
 
 vane_objs = $(patsubst %.c,$(B)/%.o,$(1))
 
@@ -39,11 +40,11 @@ $(VANE_LIB): $(call vane_objs,$(VANE_LIB_C)) $(VANE_XZ_O)
 	ar rcs $@ $^
 
 # What people call: static, so that it starts in a third of the time (front/front.c).
-$(B)/bin/vane: $(call vane_objs,$(wildcard dom0-tools/front/*.c))
+$(B)/bin/vane-front: $(call vane_objs,$(wildcard dom0-tools/front/*.c))
 	@mkdir -p $(@D)
 	$(CC) -static -no-pie -o $@ $^
 
-$(B)/bin/vane-full: $(call vane_objs,$(VANE_CLI_C)) $(VANE_LIB) $(VANE_STORE_LIB) $(STORE_LIB)
+$(B)/bin/vane: $(call vane_objs,$(VANE_CLI_C)) $(VANE_LIB) $(VANE_STORE_LIB) $(STORE_LIB)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(VANE_LIBS)
 
