@@ -13,7 +13,7 @@ from witness import turns
 
 
 def there_and_back(rig, vcpus=1, moves=2, **load):
-    hosts = Hosts(rig)
+    hosts = Hosts(rig, b={"mem": "2G"})         # its frames have numbers there that the first host does not know
     guest = hosts.guest(vcpus=vcpus, **load).create()
     for _ in range(moves):
         guest.migrate()

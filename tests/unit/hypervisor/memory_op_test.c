@@ -419,6 +419,9 @@ static void test_questions(void)
     CU_ASSERT_EQUAL(memory_op(&v1, XENMEM_machphys_mapping, &m), 0);
     CU_ASSERT_EQUAL(m.v_start, 0xffff800000000000);
     CU_ASSERT_EQUAL(m.v_end, 0xffff804000000000);
+    CU_ASSERT_EQUAL(m.max_mfn, 0x4000000000 / 8 - 1);                   /* wherever it goes, its frames are below */
+    CU_ASSERT_EQUAL(memory_op(&v0, XENMEM_machphys_mapping, &m), 0);
+    CU_ASSERT_EQUAL(m.max_mfn, 0x40000 - 1);                            /* one chunk is mapped here */
     CU_ASSERT_EQUAL(memory_op(&v1, XENMEM_machphys_mfn_list, &m), -EPERM);
     CU_ASSERT_EQUAL(memory_op(&v1, XENMEM_machine_memory_map, &m), -EPERM);
     CU_ASSERT_EQUAL(memory_op(&v1, XENMEM_add_to_physmap, &m), -EACCES);
