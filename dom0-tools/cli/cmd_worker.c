@@ -36,6 +36,11 @@ struct job {
 
 static int client = -1;            /* who is served */
 
+static bool answer(int32_t word)
+{
+    return send(client, &word, sizeof(word), MSG_NOSIGNAL) == sizeof(word);
+}
+
 static void on_term(int sig)
 {
     (void)sig;
@@ -46,7 +51,7 @@ static void on_pipe(int sig)
 {
     int32_t status = 128 + sig;
 
-    if (client < 0 || send(client, &status, sizeof(status), MSG_NOSIGNAL) < 0)
+    if (client < 0 || !answer(status))
         _exit(EXIT_FAILURE);
     _exit(EXIT_SUCCESS);
 }
@@ -156,13 +161,13 @@ static bool serve(struct cli *c, int null)
 {
     static struct job j;
     int32_t status = WORKER_DECLINED;
-    bool fresh = take_job(&j) && vane_store_lives(c->v) && die_with_client() && client_lives();
+    bool fresh = take_job(&j) && vane_store_lives(c->v) && die_with_client() && client_lives() && answer(WORKER_STARTED);
 
     if (fresh)
         status = run_job(c, &j);
     fcntl(client, F_SETFL, 0);
     forget(&j, null);
-    if (send(client, &status, sizeof(status), MSG_NOSIGNAL) < 0)
+    if (!answer(status))
         status = WORKER_DECLINED;
     close(client);
     client = -1;

@@ -132,18 +132,25 @@ static int execute(char **argv)
     return say("vane: cannot execute " FULL_PATH "\nhint: install it beside vane\n");
 }
 
+/* The worker's next word. False: it is gone. */
+static bool hear(int fd, int32_t *word)
+{
+    ssize_t n;
+
+    do {
+        n = recv(fd, word, sizeof(*word), 0);
+    } while (n < 0 && errno == EINTR);
+    return n == sizeof(*word);
+}
+
 int main(int argc, char **argv)
 {
-    int32_t status = WORKER_DECLINED;
-    ssize_t n = sizeof(status);
+    int32_t word;
     int fd = is_short(argc, argv) ? dial() : -1;
 
-    if (fd >= 0 && hand_over(fd, argv)) {
-        do {
-            n = recv(fd, &status, sizeof(status), 0);
-        } while (n < 0 && errno == EINTR);
-    }
-    if (n != sizeof(status))
+    if (fd < 0 || !hand_over(fd, argv) || !hear(fd, &word) || word != WORKER_STARTED)       /* I4 of worker.h */
+        return execute(argv);
+    if (!hear(fd, &word))
         return say("the command's process died\nhint: the next command cleans up what it left; vaned.log may say why\n");
-    return status == WORKER_DECLINED ? execute(argv) : status;
+    return word;
 }

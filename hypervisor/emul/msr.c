@@ -31,6 +31,8 @@
 #define MSR_MISC_ENABLE 0x1a0
 #define MSR_PAT 0x277
 #define MSR_PERF_CAPABILITIES 0x345
+#define MSR_MC0_CTL 0x400
+#define MC_BANKS 2                      /* ABI: what Xen shows a guest; a bank is CTL, STATUS, ADDR, MISC */
 #define MSR_XEN_HYPERCALL_PAGE 0x40000000
 #define MSR_EFER 0xc0000080
 #define MSR_FS_BASE 0xc0000100
@@ -80,9 +82,14 @@ static bool has_rdtscp(struct vcpu *v)
     return r.c & (1u << 22);
 }
 
-/* Registers that read as 0 and swallow writes. */
+/*
+ * Registers that read as 0 and swallow writes. Among them the machine check banks: who boots here is shown none, but a guest that
+ * booted on Xen goes on using its two, and Linux panics when one of their registers is refused.
+ */
 static bool is_inert(struct vcpu *v, uint32_t msr)
 {
+    if (msr - MSR_MC0_CTL < 4 * MC_BANKS)
+        return true;
     switch (msr) {
     case MSR_MISC_ENABLE:
     case MSR_MCG_CAP:

@@ -212,7 +212,10 @@ static void all_msrs(void)
             if (m < 0xc0000100 || m > 0xc0000102)
                 (void)guest_wrmsr(&v, m, ~0UL);
         }
-    CU_ASSERT(readable > 8 && readable < 40);
+    CU_ASSERT(readable > 8 && readable < 48);
+    for (uint32_t m = 0x400; m < 0x408; m++)                    /* Linux from Xen resumes: status read and cleared, ctl set */
+        CU_ASSERT(guest_wrmsr(&v, m, ~0UL) && guest_rdmsr(&v, m, &x) && x == 0);
+    CU_ASSERT(!guest_rdmsr(&v, 0x3ff, &x) && !guest_rdmsr(&v, 0x408, &x));
     CU_ASSERT(!guest_rdmsr(&v, 0xc0000082, &x) && !guest_wrmsr(&v, 0xc0000082, 0));     /* LSTAR */
     CU_ASSERT(!guest_wrmsr(&v, 0xc0000080, 0) && !guest_rdmsr(&v, 0x174, &x));          /* EFER, SYSENTER_CS */
     CU_ASSERT(guest_rdmsr(&v, 0x277, &x) && x == 0x050100070406);
