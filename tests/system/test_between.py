@@ -124,7 +124,6 @@ def test_two_cpus_from_xen_and_back(rig):
     journey(rig, XEN, OURS, XEN, vcpus=2)
 
 
-@slow
 @only_on(OURS)
 def test_two_levels(rig):
     """A kernel without FIFO event channels, from either side."""
