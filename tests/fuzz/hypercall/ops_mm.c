@@ -94,6 +94,8 @@ void op_mmuext(struct gen *g)
 
     for (unsigned i = 0; i < n; i++)
         one_mmuext(g, &op[i]);
+    /* Where gen_pointer() may put the list: leftovers there have loaded one of our tables, in which nobody can execute. */
+    memset(g->scratch + 2 * PAGE_SIZE - 64, 0, 64);
     const uint64_t list = gen_pointer(g, op);
     gen_call(g, __HYPERVISOR_mmuext_op, list, n, 0, gen_domid(g), 0);
 }
