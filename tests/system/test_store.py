@@ -61,12 +61,13 @@ def requests(dom0, command):
 def test_create_and_destroy_ask_little_of_xenstored(rig):
     """A create and a destroy need about a third of the requests that xl's need (262 to 281, by how long it waits), vaned's among them."""
     counts = {}
-    for tool in "xl", "vane":
+    for tool in "xl", "vane":                               # vane in a process of its own: a worker's answers come when it likes
+        run = {"xl": "xl", "vane": "VANE_DIRECT=1 vane"}[tool]
         dom0 = rig.boot_with_guests()                       # so that the domain is number 1 and vaned runs for vane only
         dom0.check(f"truncate -s 16M /tmp/disk; cat >/tmp/s.cfg <<'END'\n{CONFIG}END")
         if tool == "vane":
             dom0.check("vane events --once")                # starts vaned
-        for verb, command in ("create", f"{tool} create -p /tmp/s.cfg"), ("destroy", f"{tool} destroy s"):
+        for verb, command in ("create", f"{run} create -p /tmp/s.cfg"), ("destroy", f"{run} destroy s"):
             kinds = requests(dom0, command)
             counts[tool, verb] = sum(kinds.values())
             print(f"{tool} {verb}: {counts[tool, verb]} requests: {kinds}", flush=True)
