@@ -226,7 +226,7 @@ def restart_xenstored(dom0):
     until(dom0, "vane list 2>/dev/null | grep -q Domain-0")
 
 
-@todo("vane list answers with (null) for names instead of an error since it runs through vaned's worker")
+@todo("paravane", "vane list answers with (null) for names instead of an error since it runs through vaned's worker")
 def test_dead_xenstored(rig):
     """Commands say so at once; killed under a create it costs that domain, and the next command finds nothing half made."""
     dom0 = rig.boot(overlays=["tiny.img"])
