@@ -94,7 +94,7 @@ static void talk(struct cli *c, int tty, uint32_t domid)
                 return;
             p[1].fd = -1;                   /* standard input ended: go on listening */
         }
-        if (n == 0 && (vane_dom_get(c->v, domid, &d) < 0 || d.shutdown || d.dying))
+        if (n == 0 && (vane_dom_state(c->v, domid, &d) < 0 || d.shutdown || d.dying))
             return;
     }
 }

@@ -332,8 +332,7 @@ static void name_event(struct vane *v, const char *path)
     if (!s)
         return;
     now = s->d;
-    vane_dom_name(v, &now);
-    if (strcmp(now.name, "(null)") == 0)    /* half made, or half gone */
+    if (vane_dom_name(v, &now) < 0 || strcmp(now.name, "(null)") == 0)      /* half made, or half gone */
         return;
     if (!s->named) {
         memcpy(s->d.name, now.name, sizeof(now.name));

@@ -377,7 +377,7 @@ static int destroy_replaced(struct work *w)
     struct vane *v = w->v;
     int rc;
 
-    if (w->arg->replaces == VANE_DOMID_ANY || vane_dom_get(v, w->arg->replaces, &old) < 0)
+    if (w->arg->replaces == VANE_DOMID_ANY || vane_dom_state(v, w->arg->replaces, &old) < 0)
         return 0;
     /* same UUID, so the same mark: it is ours already. Its /vm node is now the new domain's. */
     dev_remove_all(v, old.domid);
@@ -450,13 +450,16 @@ static bool undo(struct work *w)
 {
     struct vane_error first = *vane_last_error(w->v);
     struct vane_dom d;
-    bool gone = true;
+    int rc;
+    bool gone;
 
     release(w);
-    if (vane_dom_get(w->v, w->domid, &d) == 0 && vane_destroy_marked(w->v, &d) < 0) {
+    rc = vane_dom_state(w->v, w->domid, &d);
+    if (rc == 0)
+        rc = vane_destroy_marked(w->v, &d);
+    gone = rc == 0 || rc == -ESRCH;
+    if (!gone)
         vane_log(w->v, VANE_WARN, "%s", vane_last_error(w->v)->what);
-        gone = false;
-    }
     vane_fail(w->v, first.code, first.hint, "%s", first.what);
     return gone;
 }

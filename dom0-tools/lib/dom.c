@@ -43,10 +43,14 @@ static void fill(const xc_domaininfo_t *i, struct vane_dom *d)
         ? (int)((i->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask) : -1;
 }
 
-void vane_dom_name(struct vane *v, struct vane_dom *d)
+int vane_dom_name(struct vane *v, struct vane_dom *d)
 {
-    if (store_get_dom_name(vane_store(v), d->domid, d->name, sizeof(d->name)) < 0)
-        snprintf(d->name, sizeof(d->name), "(null)");
+    int rc = store_get_dom_name(vane_store(v), d->domid, d->name, sizeof(d->name));
+
+    if (rc >= 0)
+        return 0;
+    snprintf(d->name, sizeof(d->name), "(null)");
+    return store_lost(v, rc);
 }
 
 int vane_dom_states(struct vane *v, struct vane_dom **out)
@@ -89,8 +93,15 @@ int vane_dom_list(struct vane *v, struct vane_dom **out)
 {
     int n = vane_dom_states(v, out);
 
-    for (int i = 0; i < n; i++)
-        vane_dom_name(v, &(*out)[i]);
+    for (int i = 0; i < n; i++) {
+        int rc = vane_dom_name(v, &(*out)[i]);
+
+        if (rc < 0) {
+            free(*out);
+            *out = NULL;
+            return rc;
+        }
+    }
     return n;
 }
 
@@ -110,9 +121,7 @@ int vane_dom_get(struct vane *v, uint32_t domid, struct vane_dom *out)
 {
     int rc = vane_dom_state(v, domid, out);
 
-    if (rc == 0)
-        vane_dom_name(v, out);
-    return rc;
+    return rc ? rc : vane_dom_name(v, out);
 }
 
 int vane_dom_find(struct vane *v, const char *who, struct vane_dom *out)

@@ -101,7 +101,7 @@ static bool domain_is_gone(const struct dev *d, const void *v)
 {
     struct vane_dom dom;
 
-    return vane_dom_get((struct vane *)(uintptr_t)v, d->domid, &dom) == -ESRCH;
+    return vane_dom_state((struct vane *)(uintptr_t)v, d->domid, &dom) == -ESRCH;
 }
 
 void vane_sweep(struct vane *v)

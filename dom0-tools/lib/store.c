@@ -38,6 +38,13 @@ int store_result(struct vane *v, struct store_io *io)
                      "cannot change %s in XenStore: %s", io->failed, strerror(-rc));
 }
 
+int store_lost(struct vane *v, int rc)
+{
+    if (!v->xs && !vane_xs(v))                  /* which says why there is none */
+        return vane_last_error(v)->code;
+    return hint_of(rc) ? vane_fail(v, rc, hint_of(rc), "cannot read from XenStore: %s", strerror(-rc)) : 0;
+}
+
 struct body {
     struct vane *v;
     store_txn_fn *fn;

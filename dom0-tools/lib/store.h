@@ -27,6 +27,9 @@ struct store_io *vane_store(struct vane *v);
 /* What has failed on @io since the last call: 0, or -errno with the error recorded. */
 int store_result(struct vane *v, struct store_io *io) MUST_CHECK;
 
+/* @rc came of reading. When it is how a connection to a dead daemon fails: -errno recorded. Otherwise 0. */
+int store_lost(struct vane *v, int rc) MUST_CHECK;
+
 /* Give the node STORE_@id, whose placeholders are the rest, the schema's permissions for guest @domid
  * (Dom0 serves all back ends). */
 #define STORE_PROTECT(io, id, domid, ...) \

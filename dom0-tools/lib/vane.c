@@ -147,7 +147,9 @@ struct xs_handle *vane_xs(struct vane *v)
 
 bool vane_store_lives(struct vane *v)
 {
-    return !v->pipe || pipe_lives(v->pipe);
+    if (v->pipe)
+        return pipe_lives(v->pipe);
+    return !v->xs || xs_is_domain_introduced(v->xs, 0);     /* Dom0 always is: the question is whether somebody answers */
 }
 
 int vane_xs_reopen(struct vane *v)

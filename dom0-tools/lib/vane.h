@@ -53,7 +53,7 @@ struct xs_handle *vane_xs(struct vane *v);
 struct xenforeignmemory_handle *vane_fmem(struct vane *v);
 /* Why the last hypercall wrapper failed, in libxenctrl's words; "" if it said nothing. */
 const char *vane_xc_said(const struct vane *v);
-/* Is the daemon at the other end of an open connection still there? */
+/* Is the daemon at the other end of the open connections still there? One that is not open yet will be. */
 bool vane_store_lives(struct vane *v);
 /* Close and reopen XenStore (the daemon, when xenstored was restarted). */
 int vane_xs_reopen(struct vane *v);
@@ -88,8 +88,8 @@ int vane_dom_get(struct vane *v, uint32_t domid, struct vane_dom *out) MUST_CHEC
 /* The same as the hypervisor alone knows them, without names: nothing is asked of XenStore. */
 int vane_dom_states(struct vane *v, struct vane_dom **out) MUST_CHECK;
 int vane_dom_state(struct vane *v, uint32_t domid, struct vane_dom *out) MUST_CHECK;
-/* Read the name of @d. */
-void vane_dom_name(struct vane *v, struct vane_dom *d);
+/* Read the name of @d; "(null)" when it has none, as a domain that is half made or half gone. An error: XenStore is not there. */
+int vane_dom_name(struct vane *v, struct vane_dom *d) MUST_CHECK;
 /* @who is a name, or a number when no domain has that name. -ESRCH, -EINVAL. */
 int vane_dom_find(struct vane *v, const char *who, struct vane_dom *out) MUST_CHECK;
 /* @pool is a name ("Pool-0") or a number; NULL is the first pool. -ENOENT. */

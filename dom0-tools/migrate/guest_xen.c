@@ -32,8 +32,8 @@ static int must_find(struct vane *v, const struct migrate_record *r, struct vane
     int n = find(v, r, d);
 
     if (n > 0)
-        vane_dom_name(v, d);
-    return n < 0 ? n : n ? 0 : vane_fail(v, -ESRCH, NULL, "the copy of %s here is gone", r->name);
+        return vane_dom_name(v, d);
+    return n < 0 ? n : vane_fail(v, -ESRCH, NULL, "the copy of %s here is gone", r->name);
 }
 
 int guest_look(struct vane *v, const struct migrate_record *r, enum guest_is *is)
@@ -203,8 +203,9 @@ int guest_destroy(struct vane *v, const struct migrate_record *r)
     if (n < 0)
         return n;
     if (n) {
-        vane_dom_name(v, &d);
-        return vane_destroy(v, &d);
+        int rc = vane_dom_name(v, &d);
+
+        return rc < 0 ? rc : vane_destroy(v, &d);
     }
     return r->role == MIGRATE_TARGET && r->domid == VANE_DOMID_ANY ? destroy_half_made(v, r) : 0;
 }

@@ -144,15 +144,18 @@ void save_guard_end(struct save_guard *g)
     g->fd = -1;
 }
 
-/* True when nothing is left to be undone. */
+/* True when nothing is left to be undone. The guest goes on whether its name can be read or not. */
 static bool undo(struct save_guard *g)
 {
     struct vane *v = g->v;
     struct stat st;
     bool taken = false;
+    int rc = vane_dom_state(v, g->d.domid, &g->d);
 
-    if (vane_dom_get(v, g->d.domid, &g->d) < 0)
-        return true;
+    if (rc < 0)
+        return rc == -ESRCH;
+    if (vane_dom_name(v, &g->d) < 0)
+        vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
     xc_shadow_control(v->xc, g->d.domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
     if (g->rec.capped && save_guard_throttle(g, 0) < 0)
         vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
@@ -178,6 +181,7 @@ void stream_sweep(struct vane *v)
         struct vane_uuid uuid;
         struct vane_dom d;
         char *end;
+        int rc;
 
         g.d.domid = (uint32_t)strtoul(e->d_name, &end, 10);
         if (*end != '-' || !vane_uuid_parse(end + 1, &uuid))
@@ -188,7 +192,8 @@ void stream_sweep(struct vane *v)
             continue;                           /* its saver lives */
         if (pread(g.fd, &g.rec, sizeof(g.rec), 0) != (ssize_t)sizeof(g.rec))
             memset(&g.rec, 0, sizeof(g.rec));
-        if (vane_dom_get(v, g.d.domid, &d) < 0 || memcmp(&d.uuid, &uuid, sizeof(uuid)) != 0 || undo(&g))
+        rc = vane_dom_state(v, g.d.domid, &d);
+        if (rc == -ESRCH || (rc == 0 && (memcmp(&d.uuid, &uuid, sizeof(uuid)) != 0 || undo(&g))))
             remove_record(&g);                                                      /* I2 */
         else
             close(g.fd);

@@ -127,7 +127,7 @@ int guest_suspend(struct vane *v, const struct vane_dom *d, const atomic_bool *c
 int stream_resume(struct vane *v, const struct vane_dom *d)
 {
     struct vane_dom now;
-    int rc = vane_xc(v) ? vane_dom_get(v, d->domid, &now) : vane_last_error(v)->code;
+    int rc = vane_xc(v) ? vane_dom_state(v, d->domid, &now) : vane_last_error(v)->code;
 
     if (rc < 0 || !now.shutdown)
         return rc;

@@ -3,7 +3,7 @@
 import re
 
 from guests import free_memory, nothing_left, tiny, until, vane_says, write_config
-from scenario import equal, healthy, slow, soak, todo
+from scenario import equal, healthy, slow, soak
 
 TREE = "xenstore-ls -f / | sed 's/ = .*//' | grep -E '^/(local/domain|libxl|vm)' | sort"
 
@@ -226,7 +226,6 @@ def restart_xenstored(dom0):
     until(dom0, "vane list 2>/dev/null | grep -q Domain-0")
 
 
-@todo("paravane", "vane list answers with (null) for names instead of an error since it runs through vaned's worker")
 def test_dead_xenstored(rig):
     """Commands say so at once; killed under a create it costs that domain, and the next command finds nothing half made."""
     dom0 = rig.boot(overlays=["tiny.img"])
