@@ -104,9 +104,13 @@ void runq_clear_curr(struct runq *rq)
     rq->curr = NULL;
 }
 
+/*
+ * A vCPU is looked at every LOOK_NS. Where much more than that has passed, the CPU itself stood still: a cloud's host ran somebody
+ * else. Charged for all of it, the vCPU that happened to be there would wait as long again, for as long as another one works.
+ */
 void runq_account(struct runq *rq, struct vcpu *v, uint64_t now)
 {
-    const uint64_t ran = now > v->sched.accounted ? now - v->sched.accounted : 0;
+    const uint64_t ran = now > v->sched.accounted ? MIN(now - v->sched.accounted, CHARGE_NS) : 0;
 
     v->sched.accounted = now;
     v->sched.vruntime += ran * DEFAULT_WEIGHT / v->sched.weight;

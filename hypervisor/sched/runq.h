@@ -7,6 +7,7 @@
 
 #define SLICE_NS 5000000UL              /* how long the first of several runs */
 #define LOOK_NS 30000000UL              /* how often a vCPU that is alone on its CPU is accounted for */
+#define CHARGE_NS (4 * LOOK_NS)         /* most that a vCPU is charged at once: see runq_account() */
 #define WAKE_BONUS_NS 2000000UL         /* what a sleeper may be ahead of the queue when it wakes */
 #define FORGIVE_NS 1000000000UL         /* after so long a sleep nobody is behind any more */
 #define PREEMPT_NS 500000UL             /* how much a waking vCPU must be ahead to take the CPU at once */

@@ -178,24 +178,30 @@ class Machine:
         self.process = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
         threading.Thread(target=self.reader, daemon=True).start()
+        if self.log:
+            threading.Thread(target=self.logger, daemon=True).start()
         return self
 
     def reader(self):
-        sink = open(self.log, "ab", buffering=0) if self.log else None
-        while True:
+        """Nothing but this: while it does not read, the machine cannot write, and seems to hang."""
+        while not self.closed:
             data = os.read(self.process.stdout.fileno(), 65536)
             with self.more:
-                if data:
-                    self.text += data
-                else:
-                    self.closed = True
+                self.text += data
+                self.closed = not data
                 self.more.notify_all()
-            if not data:
-                break
-            if sink:
+
+    def logger(self):
+        """The log's file may lie on a disk that others keep busy."""
+        written, closed = 0, False
+        with open(self.log, "ab", buffering=0) as sink:
+            while not closed:
+                with self.more:
+                    while len(self.text) == written and not self.closed:
+                        self.more.wait()
+                    data, closed = bytes(self.text[written:]), self.closed
                 sink.write(data)
-        if sink:
-            sink.close()
+                written += len(data)
 
     def stop(self):
         """End the machine now; harmless when it has ended already."""
@@ -263,7 +269,7 @@ class Machine:
         for at in range(0, len(text), 60):
             piece = text[at:at + 60]
             self.send(piece)
-            self.expect(BETWEEN.join(re.escape(c.encode()) for c in piece if c != "\n"), 30)
+            self.expect(BETWEEN.join(re.escape(c.encode()) for c in piece if c != "\n"), 120)
 
     def wait_ready(self, timeout=120):
         """Wait for the shell and make it quiet. Returns the kernel's uptime at that moment."""
@@ -316,11 +322,12 @@ class Machine:
         return output
 
     def kernel_complaints(self):
-        """Lines of the kernel's log that a healthy machine does not print."""
+        """The kernel's log from the first line on that a healthy machine does not print; or nothing."""
         bad = re.compile(r"WARNING:|BUG:|Oops|Call Trace|general protection|rcu.*stall|soft lockup|"
                          r"hung task|blocked for more than|I/O error|Bad page|segfault|traps:|"
                          r"nobody cared|clocksource.*unstable|NETDEV WATCHDOG|Out of memory")
-        return [line for line in self.check("dmesg").splitlines() if bad.search(line)]
+        lines = self.check("dmesg").splitlines()
+        return next((lines[at:] for at, line in enumerate(lines) if bad.search(line)), [])
 
     # ---- QMP
 

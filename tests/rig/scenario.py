@@ -137,4 +137,4 @@ def equal(got, want, what):
 def healthy(machine):
     """Dom0's kernel has not complained."""
     lines = machine.kernel_complaints()
-    assert not lines, "the kernel complains:\n" + "\n".join(lines[:20])
+    assert not lines, "the kernel complains:\n" + "\n".join(lines[:60])

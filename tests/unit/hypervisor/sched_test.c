@@ -311,6 +311,20 @@ static void test_sleeping_pays_nothing(void)
     CU_ASSERT(ran(&doms[1]) >= 2000 * MS * 45 / 100);
 }
 
+/* The CPU stands still for 20 s, as under a cloud's host: whoever was on it does not wait for 20 s afterwards. */
+static void test_stolen_time_is_not_charged(void)
+{
+    machine(1);
+    start(domain(1, 1));
+    start(domain(2, 1));
+    run_for(100 * MS);
+    fake_now += 20000 * MS;
+    const uint64_t before[2] = { ran(&doms[1]), ran(&doms[2]) };
+    run_for(2000 * MS);
+    NEAR(ran(&doms[1]) - before[0], 1000 * MS, 10);
+    NEAR(ran(&doms[2]) - before[1], 1000 * MS, 10);
+}
+
 /* Nor does a guest of little weight get more by resting for a moment after each slice. */
 static void test_resting_does_not_replace_waiting(void)
 {
@@ -552,7 +566,7 @@ int main(void)
     static const struct unit_case cases[] = {
         UNIT(test_idle_machine), UNIT(test_equal_weights_share_a_cpu), UNIT(test_weights),
         UNIT(test_three_on_two_cpus), UNIT(test_seven_on_three_cpus), UNIT(test_runstate_adds_up),
-        UNIT(test_latency_beside_hogs), UNIT(test_sleeping_pays_nothing),
+        UNIT(test_latency_beside_hogs), UNIT(test_sleeping_pays_nothing), UNIT(test_stolen_time_is_not_charged),
         UNIT(test_resting_does_not_replace_waiting), UNIT(test_cap), UNIT(test_hard_affinity),
         UNIT(test_pause_and_sleep), UNIT(test_yield_lets_others_run), UNIT(test_block_and_events), UNIT(test_poll),
         UNIT(test_storm), { 0 },
