@@ -43,10 +43,6 @@ static void second(void *arg)
 void guest_test(void)
 {
     item("H92");
-    if (on_xen() && !is_initial_domain()) {
-        item_skip("fails there under emulation, not explained (docs/abi-differences.md)");
-        return;
-    }
     /* By number before the second vCPU asks for it too. */
     own_domid();
     if (!is_initial_domain()) {

@@ -45,7 +45,13 @@ unsigned fpu_size(void)
     return size > IMAGE ? IMAGE : size;
 }
 
-/* The task-switched bit starts out set on some hypervisors; the state is ours to use from here on. */
+/*
+ * The task-switched bit starts out set on some hypervisors; the state is ours to use from here on. A hypervisor that switches
+ * lazily (Xen on AMD) has it loaded by #NM, which QEMU's XSAVE and XRSTOR do not raise: FNOP does, and an interrupt cannot
+ * come between two instructions of one translated block.
+ */
+#define LOADED "fnop\n\t"
+
 static uint8_t *save(void)
 {
     uint8_t *image = images[this_cpu()->id];
@@ -53,7 +59,7 @@ static uint8_t *save(void)
     hypercall(__HYPERVISOR_fpu_taskswitch, 0, 0, 0, 0, 0);
     memset(image, 0, IMAGE);
     if (has_xsave())
-        asm volatile("xsave64 (%0)" : : "r"(image), "a"(~0U), "d"(~0U) : "memory");
+        asm volatile(LOADED "xsave64 (%0)" : : "r"(image), "a"(~0U), "d"(~0U) : "memory");
     else
         asm volatile("fxsave64 (%0)" : : "r"(image) : "memory");
     return image;
@@ -112,7 +118,7 @@ void fpu_fill(uint64_t seed)
     if (has_xsave()) {
         asm volatile("xgetbv" : "=a"(((uint32_t *)&all)[0]), "=d"(((uint32_t *)&all)[1]) : "c"(0));
         memcpy(image + LEGACY, &all, sizeof(all));      /* load every component from the image */
-        asm volatile("xrstor64 (%0)" : : "r"(image), "a"(~0U), "d"(~0U) : "memory");
+        asm volatile(LOADED "xrstor64 (%0)" : : "r"(image), "a"(~0U), "d"(~0U) : "memory");
     } else {
         asm volatile("fxrstor64 (%0)" : : "r"(image) : "memory");
     }
