@@ -119,7 +119,17 @@ static int state_reached(struct vane *v, void *arg)
     return s >= w->min && s <= w->max;
 }
 
-int dev_no_backend(struct vane *v, const struct dev *d, const char *what)
+/* How long to wait for a back end: a driver that is not there may still be loaded by the kernel's event. */
+static int patience(const struct dev *d)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/sys/bus/xen-backend/drivers/%s", d->kind);
+    return access(path, F_OK) == 0 ? DEV_INIT_MS : DEV_NO_DRIVER_MS;
+}
+
+/* The error for a back end that did not do @what, with what it says itself. */
+static int no_backend(struct vane *v, const struct dev *d, const char *what, int64_t since)
 {
     struct store_io *io = vane_store(v);
     char why[200] = "";
@@ -131,17 +141,39 @@ int dev_no_backend(struct vane *v, const struct dev *d, const char *what)
                          ? "modprobe xen-blkback; dmesg says why it refused"
                          : "modprobe xen-netback; dmesg says why it refused",
                      "the back end of %s %u did not %s within %d s%s%s", d->kind, d->number, what,
-                     DEV_INIT_MS / 1000, *why ? ": " : "", why);
+                     (int)((vane_now_ms() - since) / 1000), *why ? ": " : "", why);
 }
 
 int dev_wait_backend(struct vane *v, const struct dev *d)
 {
     struct wait_arg w = { .min = XenbusStateInitWait, .max = XenbusStateConnected };
+    int64_t since = vane_now_ms();
     int rc;
 
     store_path_dev_be_state(w.state, sizeof(w.state), 0, d->kind, d->domid, d->number);
-    rc = store_wait(v, w.state, DEV_INIT_MS, state_reached, &w);
-    return rc == -ETIMEDOUT ? dev_no_backend(v, d, "start") : rc < 0 ? rc : 0;
+    rc = store_wait(v, w.state, patience(d), state_reached, &w);
+    return rc == -ETIMEDOUT ? no_backend(v, d, "start", since) : rc < 0 ? rc : 0;
+}
+
+int dev_wait_kernel(struct vane *v, const struct dev *d, bool (*done)(const struct dev *d, const char *arg),
+                    const char *arg, const char *what)
+{
+    /* A driver that cannot do it closes. XenStore is asked now and then only: mostly this takes some milliseconds. */
+    struct wait_arg closed = { .min = XenbusStateClosing, .max = XenbusStateClosed };
+    int64_t since = vane_now_ms(), asked = since;
+
+    store_path_dev_be_state(closed.state, sizeof(closed.state), 0, d->kind, d->domid, d->number);
+    while (!done(d, arg)) {
+        int64_t now = vane_now_ms();
+
+        if (now - asked > 500) {
+            if (now - since > patience(d) || state_reached(v, &closed))
+                return no_backend(v, d, what, since);
+            asked = now;
+        }
+        usleep(1000);
+    }
+    return 0;
 }
 
 /* ---- removal ---- */

@@ -19,8 +19,9 @@
 #include "../config/config.h"
 #include "../lib/store.h"
 
-/* Limits users feel (features.md: those of libxl). */
-#define DEV_INIT_MS 10000
+/* Limits users feel. A back end whose driver is loaded may take its time on a busy host; without one none will come. */
+#define DEV_INIT_MS 60000
+#define DEV_NO_DRIVER_MS 10000
 #define DEV_DESTROY_MS 10000
 #define DEV_HOTPLUG_MS 40000
 
@@ -36,10 +37,11 @@ struct dev {
 int dev_list(struct store_io *io, uint32_t domid, struct dev **out) MUST_CHECK;
 /* Path of its back end, from /libxl. */
 bool dev_backend_path(struct store_io *io, const struct dev *d, char path[STORE_PATH_MAX]);
-/* Wait until the back end is ready (InitWait or further). */
+/* Wait until the back end says that it is ready (InitWait or further). */
 int dev_wait_backend(struct vane *v, const struct dev *d) MUST_CHECK;
-/* The error for a back end that did not do @what within DEV_INIT_MS, with what it says itself. */
-int dev_no_backend(struct vane *v, const struct dev *d, const char *what);
+/* Wait until @done(@d, @arg), which looks at what the kernel shows; an error, with the back end's own, says it did not do @what. */
+int dev_wait_kernel(struct vane *v, const struct dev *d, bool (*done)(const struct dev *d, const char *arg),
+                    const char *arg, const char *what) MUST_CHECK;
 /* Whether its back end is in no driver's hands: nobody answers there (vbd_release). */
 bool dev_is_unbound(const struct dev *d);
 /* Whether a directory with this device exists. */

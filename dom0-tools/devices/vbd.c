@@ -310,23 +310,18 @@ bool vbd_is_open(const struct dev *d)
 }
 
 /* Then our descriptor may go (I1). */
-static int wait_opened(struct vane *v, const struct dev *d)
+static bool has_opened(const struct dev *d, const char *unused)
 {
-    int64_t deadline = vane_now_ms() + DEV_INIT_MS;
-
-    while (!vbd_is_open(d)) {
-        if (vane_now_ms() > deadline)
-            return dev_no_backend(v, d, "open the disk");
-        usleep(1000);
-    }
-    return 0;
+    (void)unused;
+    return vbd_is_open(d);
 }
 
 int vbd_finish(struct vane *v, uint32_t domid, struct vbd *b)
 {
     static const char *const args[] = { "add", NULL };
     struct dev d = { domid, "vbd", b->d->number };
-    int rc = b->d->script ? dev_wait_backend(v, &d) : wait_opened(v, &d);
+    int rc = b->d->script ? dev_wait_backend(v, &d)
+                          : dev_wait_kernel(v, &d, has_opened, NULL, "open the disk");
 
     if (rc == 0 && b->d->script)
         rc = hotplug_run(v, &d, b->d->script, NULL, args);

@@ -172,16 +172,10 @@ int vif_store(struct vane *v, struct store_io *io, uint32_t domid, const struct 
 }
 
 /* netback says InitWait just before it makes the interface. */
-static int wait_interface(struct vane *v, const struct dev *d, const char *name)
+static bool has_interface(const struct dev *d, const char *name)
 {
-    int64_t deadline = vane_now_ms() + DEV_INIT_MS;
-
-    while (!net_exists(name)) {
-        if (vane_now_ms() > deadline)
-            return dev_no_backend(v, d, "make its interface");
-        usleep(1000);
-    }
-    return 0;
+    (void)d;
+    return net_exists(name);
 }
 
 int vif_finish(struct vane *v, uint32_t domid, const struct vane_nic *n)
@@ -193,7 +187,7 @@ int vif_finish(struct vane *v, uint32_t domid, const struct vane_nic *n)
     int rc;
 
     vif_name(name, domid, n);
-    rc = wait_interface(v, &d, name);
+    rc = dev_wait_kernel(v, &d, has_interface, name, "make its interface");
     if (rc < 0)
         return rc;
     if (n->script) {

@@ -141,6 +141,9 @@ def test_wrong_and_exhausted(rig):
         refused(dom0, f"vane {command}", cause)
     dom0.check("vane destroy w")
     ledger.same("refusals")
+    dom0.check("rmmod xen-blkback")
+    refused(dom0, f"vane create {config} 'disk=[\"/tmp/a,raw,xvda,w\"]'", "back end of vbd 51712 did not open the disk")
+    ledger.same("no driver")
     healthy(dom0)
 
 
