@@ -8,14 +8,6 @@
 
 #include <stdlib.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static bool back_end(void)
-{
-    peer_run_store();
-    return scribble();
-}
-
 static void share(const struct blkfront *b)
 {
     struct scribble_page list[64];
@@ -79,37 +71,27 @@ static void one_of_all(struct blkfront *b, unsigned q)
     check(b);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_one(struct world *w)
 {
-    struct pv_grants grants;
     struct blkfront b;
-    struct xs xs;
 
-    if (size < 2)
-        return 0;
-    peer_reset();
-    peer_xs(&xs);
-    pv_grants_init(&grants);
-    if (blkfront_open(&b, &xs, &grants, 51712, 1 + data[0] % 3, data[0] & 4 ? 12 : 2) == 0) {
-        scribble_begin(data + 1, size - 1);
-        share(&b);
-        peer_replace(back_end);
-        one_of_all(&b, 0);
+    if (blkfront_open(&b, &w->xs, &w->grants, 51712, 1 + w->choice % 3, w->choice & 4 ? 12 : 2) != 0)
+        return;
+    share(&b);
+    peer_replace(scribble_back_end);
+    one_of_all(&b, 0);
+    one_of_all(&b, b.nr_queues - 1);
+    if (w->choice & 8) {
+        int id = blk_get(&b, 0);
+
+        if (id >= 0 && blk_start(&b, 0, id, BLKIF_OP_READ, 0, b.max_segments * PV_PAGE_SIZE) != 0)
+            blk_put(&b, 0, id);
+        peer_new_domain(&w->xs, &w->grants);
+        peer_put("/b/vbd/multi-queue-max-queues", w->choice & 16 ? "1" : "4");
+        peer_put("/b/vbd/feature-max-indirect-segments", w->choice & 32 ? "0" : "256");
+        blkfront_resume(&b);
+        check(&b);
         one_of_all(&b, b.nr_queues - 1);
-        if (data[0] & 8) {
-            int id = blk_get(&b, 0);
-
-            if (id >= 0 && blk_start(&b, 0, id, BLKIF_OP_READ, 0, b.max_segments * PV_PAGE_SIZE) != 0)
-                blk_put(&b, 0, id);
-            peer_new_domain(&xs, &grants);
-            peer_put("/b/vbd/multi-queue-max-queues", data[0] & 16 ? "1" : "4");
-            peer_put("/b/vbd/feature-max-indirect-segments", data[0] & 32 ? "0" : "256");
-            blkfront_resume(&b);
-            check(&b);
-            one_of_all(&b, b.nr_queues - 1);
-        }
-        blkfront_close(&b);
     }
-    peer_free_all();
-    return 0;
+    blkfront_close(&b);
 }

@@ -5,15 +5,12 @@
 
 #include <stdlib.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_one(struct world *w)
 {
+    struct pv_console c = { pv_pages_alloc(1), 1 };
     char text[700] = { 0 };
 
-    peer_reset();
-    struct pv_console c = { pv_pages_alloc(1), 1 };
-    scribble_begin(data, size);
+    (void)w;
     scribble_pages(&(struct scribble_page){ c.ring, 0 }, 1);
     peer_replace(scribble);
     do {
@@ -27,6 +24,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         c.ring->in_prod += scribble_byte();
         c.ring->out_cons += scribble_byte();
     } while (scribble());
-    peer_free_all();
-    return 0;
 }

@@ -4,11 +4,7 @@
  * granted (the peer aborts on that), no endless loop. The first two bytes choose the devices, how many queues and
  * pages, what is offered, and whether the domain moves in the middle.
  */
-#include "peer.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "scribble.h"
 
 static void receive(void *arg, unsigned queue, const uint8_t *data, size_t len, const struct net_info *info)
 {
@@ -69,37 +65,31 @@ static void use_net(struct xs *xs, struct pv_grants *grants, unsigned queues, bo
     netfront_close(&n);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_one(struct world *w)
 {
-    struct pv_grants grants;
-    struct xs xs;
+    const uint8_t more = scribble_byte();
+    size_t size;
+    const uint8_t *lies = scribble_rest(&size);
 
-    if (size < 3)
-        return 0;
-    peer_reset();
-    peer_xs(&xs);
-    pv_grants_init(&grants);
-    if (data[1] & 16)
+    if (more & 16)
         peer_put("/b/vif/feature-gso-tcpv4", "1");
-    if (data[1] & 32)
-        peer_put("/b/vbd/multi-queue-max-queues", data[1] & 64 ? "0" : "2");
-    peer_lies(data + 2, size - 2);
-    if (data[0] & 1)
-        use_disk(&xs, &grants, 1 + data[1] % 4, 1 + (data[0] >> 3) % 14, data[1] & 128);
-    if (data[0] & 2)
-        use_net(&xs, &grants, 1 + data[1] % 4, data[1] & 128);
-    if (data[0] & 4) {
+    if (more & 32)
+        peer_put("/b/vbd/multi-queue-max-queues", more & 64 ? "0" : "2");
+    peer_lies(lies, size);
+    if (w->choice & 1)
+        use_disk(&w->xs, &w->grants, 1 + more % 4, 1 + (w->choice >> 3) % 14, more & 128);
+    if (w->choice & 2)
+        use_net(&w->xs, &w->grants, 1 + more % 4, more & 128);
+    if (w->choice & 4) {
         struct xs_event e;
         char buf[64];
 
         for (unsigned i = 0; i < 8; i++) {
-            xs_write(&xs, 0, "a", "b");
-            xs_read(&xs, 0, "a", buf, sizeof(buf));
-            xs_watch(&xs, "a", "t");
-            xs_next_event(&xs, &e, pv_now());
-            xs_events_lost(&xs);
+            xs_write(&w->xs, 0, "a", "b");
+            xs_read(&w->xs, 0, "a", buf, sizeof(buf));
+            xs_watch(&w->xs, "a", "t");
+            xs_next_event(&w->xs, &e, pv_now());
+            xs_events_lost(&w->xs);
         }
     }
-    peer_free_all();
-    return 0;
 }

@@ -8,15 +8,7 @@
 
 #include <stdlib.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static struct netfront net;
-
-static bool back_end(void)
-{
-    peer_run_store();
-    return scribble();
-}
 
 static void share(void)
 {
@@ -75,31 +67,21 @@ static void use(unsigned rounds)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_one(struct world *w)
 {
-    struct pv_grants grants;
-    struct xs xs;
+    const struct net_wish wish = { .queues = 1 + w->choice % 3, .slots = 16, .csum = true, .gso = true };
 
-    if (size < 2)
-        return 0;
-    peer_reset();
-    peer_xs(&xs);
-    pv_grants_init(&grants);
-    peer_put("/b/vif/feature-gso-tcpv4", data[0] & 4 ? "1" : "0");
-    const struct net_wish wish = { .queues = 1 + data[0] % 3, .slots = 16, .csum = true, .gso = true };
-    if (netfront_open(&net, &xs, &grants, 0, &wish) == 0) {
-        scribble_begin(data + 1, size - 1);
-        share();
-        peer_replace(back_end);
-        use(6);
-        if (data[0] & 8) {
-            peer_new_domain(&xs, &grants);
-            peer_put("/b/vif/multi-queue-max-queues", data[0] & 16 ? "1" : "4");
-            netfront_resume(&net);
-            use(4);
-        }
-        netfront_close(&net);
+    peer_put("/b/vif/feature-gso-tcpv4", w->choice & 4 ? "1" : "0");
+    if (netfront_open(&net, &w->xs, &w->grants, 0, &wish) != 0)
+        return;
+    share();
+    peer_replace(scribble_back_end);
+    use(6);
+    if (w->choice & 8) {
+        peer_new_domain(&w->xs, &w->grants);
+        peer_put("/b/vif/multi-queue-max-queues", w->choice & 16 ? "1" : "4");
+        netfront_resume(&net);
+        use(4);
     }
-    peer_free_all();
-    return 0;
+    netfront_close(&net);
 }

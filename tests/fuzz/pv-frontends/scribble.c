@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "scribble.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 #define MAX_PAGES 64
 
 static const uint8_t *input;
 static size_t left;
 static struct scribble_page pages[MAX_PAGES];
 static unsigned nr_pages;
-
-void scribble_begin(const uint8_t *data, size_t size)
-{
-    input = data;
-    left = size;
-    nr_pages = 0;
-}
 
 void scribble_pages(const struct scribble_page *list, unsigned n)
 {
@@ -38,6 +33,13 @@ size_t scribble_bytes(void *to, size_t size)
     input += n;
     left -= n;
     return n;
+}
+
+const uint8_t *scribble_rest(size_t *size)
+{
+    *size = left;
+    left = 0;
+    return input;
 }
 
 static uint32_t word(void)
@@ -113,4 +115,28 @@ bool scribble(void)
         }
     }
     return false;
+}
+
+bool scribble_back_end(void)
+{
+    peer_run_store();
+    return scribble();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct world w;
+
+    if (size < 2)
+        return 0;
+    peer_reset();
+    peer_xs(&w.xs);
+    pv_grants_init(&w.grants);
+    w.choice = data[0];
+    input = data + 1;
+    left = size - 1;
+    nr_pages = 0;
+    fuzz_one(&w);
+    peer_free_all();
+    return 0;
 }

@@ -8,13 +8,11 @@
 
 #include <stdlib.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct xs xs;
+static struct xs *xs;
 
 static void put(const void *data, size_t len)
 {
-    struct xenstore_domain_interface *ring = xs.ring;
+    struct xenstore_domain_interface *ring = xs->ring;
 
     for (size_t i = 0; i < len; i++)
         ring->rsp[MASK_XENSTORE_IDX(ring->rsp_prod++)] = ((const char *)data)[i];
@@ -24,7 +22,7 @@ static void put(const void *data, size_t len)
 static void reply(uint32_t type)
 {
     static const char *const texts[] = { "OK", "1", "2", "4", "ENOENT", "/b/vbd", "512", "00:16:3e:0a:0b:0c" };
-    struct xsd_sockmsg head = { .type = type, .req_id = xs.next_id };
+    struct xsd_sockmsg head = { .type = type, .req_id = xs->next_id };
     char text[256];
     const uint8_t how = scribble_byte();
 
@@ -40,7 +38,7 @@ static void reply(uint32_t type)
 /* A whole request is answered, or anything is done to the ring instead; half of one only waits. */
 static bool daemon_turn(void)
 {
-    const struct xenstore_domain_interface *ring = xs.ring;
+    const struct xenstore_domain_interface *ring = xs->ring;
     const uint32_t used = ring->req_prod - ring->req_cons;
     struct xsd_sockmsg head;
 
@@ -48,7 +46,7 @@ static bool daemon_turn(void)
         ((char *)&head)[i] = ring->req[MASK_XENSTORE_IDX(ring->req_cons + (uint32_t)i)];
     if (used < sizeof(head) || used - sizeof(head) < head.len)
         return false;
-    xs.ring->req_cons += (uint32_t)sizeof(head) + head.len;
+    xs->ring->req_cons += (uint32_t)sizeof(head) + head.len;
     if (scribble_byte() % 16 == 0)
         return scribble();
     reply(head.type);
@@ -62,42 +60,34 @@ static void requests(void)
     uint32_t tx;
 
     for (unsigned i = 0; i < 4; i++) {
-        const bool was_broken = xs.broken;
+        const bool was_broken = xs->broken;
 
-        xs_write(&xs, 0, "a", "b");
-        if (xs_read(&xs, 0, "a", buf, sizeof(buf)) >= (int)sizeof(buf) ||
-            xs_directory(&xs, 0, "a", buf, sizeof(buf)) >= (int)sizeof(buf))
+        xs_write(xs, 0, "a", "b");
+        if (xs_read(xs, 0, "a", buf, sizeof(buf)) >= (int)sizeof(buf) ||
+            xs_directory(xs, 0, "a", buf, sizeof(buf)) >= (int)sizeof(buf))
             abort();
-        xs_watch(&xs, "a", "t");
-        xs_next_event(&xs, &e, pv_now());
-        if (xs_transaction_start(&xs, &tx) == 0)
-            xs_transaction_end(&xs, tx, true);
-        if (was_broken && !xs.broken)
+        xs_watch(xs, "a", "t");
+        xs_next_event(xs, &e, pv_now());
+        if (xs_transaction_start(xs, &tx) == 0)
+            xs_transaction_end(xs, tx, true);
+        if (was_broken && !xs->broken)
             abort();
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_one(struct world *w)
 {
     const struct net_wish wish = { .queues = 2, .slots = 8, .csum = true, .gso = true };
-    struct pv_grants grants;
     struct blkfront b;
     struct netfront n;
 
-    if (size < 2)
-        return 0;
-    peer_reset();
-    peer_xs(&xs);
-    pv_grants_init(&grants);
-    scribble_begin(data + 1, size - 1);
-    scribble_pages(&(struct scribble_page){ xs.ring, 0 }, 1);
+    xs = &w->xs;
+    scribble_pages(&(struct scribble_page){ xs->ring, 0 }, 1);
     peer_replace(daemon_turn);
-    if (data[0] & 1)
+    if (w->choice & 1)
         requests();
-    if ((data[0] & 2) && blkfront_open(&b, &xs, &grants, 51712, 2, 12) == 0)
+    if ((w->choice & 2) && blkfront_open(&b, xs, &w->grants, 51712, 2, 12) == 0)
         blkfront_close(&b);
-    if ((data[0] & 4) && netfront_open(&n, &xs, &grants, 0, &wish) == 0)
+    if ((w->choice & 4) && netfront_open(&n, xs, &w->grants, 0, &wish) == 0)
         netfront_close(&n);
-    peer_free_all();
-    return 0;
 }

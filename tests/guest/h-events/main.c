@@ -167,7 +167,7 @@ static void scribble(void)
     item("H68");
     int port = evtchn_bind_ipi(0);
     event_save_mask();
-    while (time_now() < end) {
+    while (rounds < 200 || time_now() < end) {
         uint64_t r = random_next(&seed);
 
         ((volatile uint64_t *)shared_info->evtchn_pending)[r % 64] = random_next(&seed);
@@ -185,7 +185,6 @@ static void scribble(void)
     evtchn_close((evtchn_port_t)port);
     event_enable();
     printf("%u rounds\n", rounds);
-    CHECK(rounds > 100, "only %u rounds", rounds);
 }
 
 void guest_test(void)
