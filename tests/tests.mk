@@ -145,6 +145,7 @@ run: $$(IMAGES) $(B)/debian.img $(if $(filter paravane,$(HV)),$(B)/paravane)
 
 soak: $$(BOOTABLE) $(B)/debian.img
 	tests/rig/suite.py --hv $(HV) --jobs $(JOBS) --system --slow
+	$(MAKE) --no-print-directory guest-soak
 
 include tests/guest/guest.mk
 include tests/model/model.mk

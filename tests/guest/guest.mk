@@ -65,6 +65,13 @@ guest-fuzz: guests
 	    tests/guest/run.py --hv $(HV) --timeout 7200 --args "seed=$$seed calls=$(FUZZ_CALLS)" fuzz || exit 1; done
 .PHONY: guest-fuzz
 
+# What the hostile suite repeats, as often as its items ask for: a million rounds of a race, a thousand destructions at
+# random, a minute of scribbling (H26, H27, H46, H58, H65, H68, H97, H103); and vCPUs that start and stop with 8 on 2 CPUs.
+guest-soak: guests $(if $(filter paravane,$(HV)),$(B)/paravane)
+	tests/guest/run.py --hv $(HV) --domu --scenarios --timeout 7200 --args long
+	tests/guest/run.py --hv $(HV) --timeout 3600 --append dom0_max_vcpus=8 --args long h-vcpu
+.PHONY: guest-soak
+
 # The guests that need devices, as files of Dom0.
 TINY := hello disk net worker smp
 $(B)/tiny.img: tests/image/mkimage.py $(GUEST_DIR)/tiny.list $(TINY:%=$(B)/guests/%.elf) $(PKGS)/ready

@@ -12,7 +12,7 @@
 
 #define GUEST_PAGES 2048
 #define VICTIM_COUNTER 2048             /* offset in the victim's start_info page */
-#define PATIENCE (90 * SECOND)
+#define PATIENCE effort(90 * SECOND, 3600 * SECOND)
 
 static const uint8_t *archive;
 static size_t archive_size;
@@ -176,10 +176,15 @@ static void judge(const char *name, unsigned number, const struct outcome *o)
 /* What the guest must not have changed. */
 static void check_machine(const char *name, unsigned number, uint64_t free_before)
 {
-    uint64_t count = victim_count(), start = time_now(), free = 0;
+    uint64_t count = victim_count(), free = 0, took = ~0UL;
 
-    domain_flags(&victim);
-    uint64_t took = time_now() - start;
+    /* The host may take our CPU away at any moment, but hardly each time. */
+    for (unsigned i = 0; i < 5 && took > 100 * MS; i++) {
+        uint64_t start = time_now();
+
+        domain_flags(&victim);
+        took = time_now() - start;
+    }
     if (took > 100 * MS)
         verdict(name, number, false, "a control call took %lu us", took / 1000);
     if (!wait_for(victim_count() != count, 2 * SECOND))
@@ -195,9 +200,9 @@ static unsigned run(const char *name, struct image image, unsigned number)
     char cmdline[256];
     uint64_t before = machine_free_pages();
 
-    snprintf(cmdline, sizeof(cmdline), "%s nostore victim=%u victim_mfn=0x%lx seed=%lu only=%u",
+    snprintf(cmdline, sizeof(cmdline), "%s nostore victim=%u victim_mfn=0x%lx seed=%lu only=%u%s",
              cmdline_has("hv=xen") ? "hv=xen" : "hv=paravane", victim.id, victim.mfns[GUEST_PAGES / 4 - 1],
-             cmdline_number("seed", 1), number);
+             cmdline_number("seed", 1), number, cmdline_has("long") ? " long" : "");
     int rc = domain_create(&guest, name, image, GUEST_PAGES, 2, cmdline);
     if (rc == 0)
         rc = domain_unpause(&guest);

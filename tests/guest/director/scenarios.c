@@ -6,7 +6,6 @@
 #define FIRST_REF 100
 #define OTHER_PAGES 1024
 #define REFS 64
-#define EACH 16
 
 static struct domain other;
 static struct image image;
@@ -84,6 +83,7 @@ static void granter_dies(bool judged)
 static void mapper_dies(void)
 {
     static uint64_t *pages[REFS];
+    const unsigned each = (unsigned)effort(16, 64);
     uint64_t before;
     unsigned in_use = 0, mapped = 0;
     char cmdline[64];
@@ -94,7 +94,7 @@ static void mapper_dies(void)
         if (pages[i] == NULL)
             pages[i] = page_alloc();
     before = machine_free_pages();
-    snprintf(cmdline, sizeof(cmdline), "mapper refs=%u each=%u", REFS, EACH);
+    snprintf(cmdline, sizeof(cmdline), "mapper refs=%u each=%u", REFS, each);
     if (!archive_find("peer.elf", &image) ||
         domain_create(&other, "mapper", image, OTHER_PAGES, 1, cmdline) != 0) {
         verdict("H58", 0, false, "no mapper");
@@ -103,7 +103,7 @@ static void mapper_dies(void)
     for (unsigned i = 0; i < REFS; i++)
         grant_access(FIRST_REF + i, other.id, mm_mfn(pages[i]), 0);
     domain_unpause(&other);
-    wait_for((mapped = (unsigned)*word(&other, 1)) == REFS * EACH, 10 * SECOND);
+    wait_for((mapped = (unsigned)*word(&other, 1)) == REFS * each, 10 * SECOND);
     int rc = domain_destroy(&other);
     for (unsigned i = 0; i < REFS; i++) {
         in_use += (grant_flags(FIRST_REF + i) & (GTF_reading | GTF_writing)) != 0;
@@ -120,7 +120,7 @@ static void random_destruction(void)
 {
     static const char *const files[] = { "h-races.elf", "fuzz.elf", "h-grants.elf", "h-page-tables.elf", "smp.elf" };
     uint64_t before = machine_free_pages(), seed = cmdline_number("seed", 1) * 77 + 1;
-    unsigned rounds = (unsigned)cmdline_number("destroy", 20), made = 0;
+    unsigned rounds = (unsigned)cmdline_number("destroy", effort(20, 1000)), made = 0;
 
     for (unsigned i = 0; i < rounds; i++) {
         if (!start_other(files[i % ARRAY_SIZE(files)], 2, "nostore hv=any seed=3"))

@@ -161,7 +161,7 @@ static void unknown(void)
 /* Random words over all that the hypervisor shares with us, while it delivers events there. */
 static void scribble(void)
 {
-    uint64_t seed = cmdline_number("seed", 1) * 2 + 1, end = time_now() + 300 * MS;
+    uint64_t seed = cmdline_number("seed", 1) * 2 + 1, end = time_now() + effort(300 * MS, 60 * SECOND);
     unsigned rounds = 0;
 
     item("H68");

@@ -16,6 +16,11 @@ static unsigned notes;                  /* failures printed for the current item
 
 const char guest_name[] = GUEST_NAME;
 
+uint64_t effort(uint64_t quick, uint64_t full)
+{
+    return cmdline_has("long") ? full : quick;
+}
+
 bool on_xen(void)
 {
     return cmdline_has("hv=xen");

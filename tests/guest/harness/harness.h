@@ -59,6 +59,9 @@ void check_one_of(const char *what, int line, long got, const long *set, unsigne
         check_one_of(#call, __LINE__, (call), set_, ARRAY_SIZE(set_)); \
     } while (0)
 
+/* How much of something repeated to do: @full with "long" on the command line (make guest-soak), else @quick. */
+uint64_t effort(uint64_t quick, uint64_t full);
+
 /* A repeatable generator (xorshift64*); seed= on the command line. */
 uint64_t random_next(uint64_t *state);
 
