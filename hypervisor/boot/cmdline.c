@@ -2,7 +2,7 @@
 /*
  * cmdline.c - options on the hypervisor's command line
  *
- * Words separated by spaces: name, no-name, name=value. The last one of a name counts. Names are Xen's where Xen has
+ * Words separated by spaces: name, no-name, name=value. The last one counts. Names are Xen's where Xen has
  * the option.
  */
 #include "boot/boot_info.h"
@@ -12,6 +12,7 @@
 
 static char value_buffer[256];
 
+/* Behind the last word of that name, at its value if it has one; NULL: there is none. */
 static const char *find(const char *name, size_t n, const char **end)
 {
     const char *found = NULL;
@@ -47,7 +48,8 @@ bool cmdline_bool(const char *name, bool dflt)
     char negated[64] = "no-";
     static const char *const yes[] = { "", "yes", "on", "true", "1", "enable" };
     str_copy(negated + 3, sizeof(negated) - 3, name);
-    if (cmdline_get(negated))
+    const char *end, *no = find(negated, strlen(negated), &end), *last = find(name, strlen(name), &end);
+    if (no && (!last || last < no))
         return false;
     const char *v = cmdline_get(name);
     if (!v)

@@ -65,6 +65,15 @@ guest-fuzz: guests
 	    tests/guest/run.py --hv $(HV) --timeout 7200 --args "seed=$$seed calls=$(FUZZ_CALLS)" fuzz || exit 1; done
 .PHONY: guest-fuzz
 
+# Each item of the hostile list, H1..H113, is named by a test, or docs/caveats.md says why it is not shown.
+check-hardening:
+	@{ grep -rhow 'H[0-9]*' --include='*.c' tests/guest tests/unit tests/fuzz; \
+	   sed -n '/^## Hostile-guest items/,/^## Front/p' docs/caveats.md | grep -ow 'H[0-9]*'; } | sort -u >$(B)/hardening.have
+	@missing=$$(seq -f H%g 113 | sort | comm -23 - $(B)/hardening.have); \
+	    [ -z "$$missing" ] || { echo "no test names, and docs/caveats.md does not explain:" $$missing; exit 1; }
+CHECK_TARGETS += check-hardening
+.PHONY: check-hardening
+
 # What the hostile suite repeats, as often as its items ask for: a million rounds of a race, a thousand destructions at
 # random, a minute of scribbling (H26, H27, H46, H58, H65, H68, H97, H103); and vCPUs that start and stop with 8 on 2 CPUs.
 guest-soak: guests $(if $(filter paravane,$(HV)),$(B)/paravane)

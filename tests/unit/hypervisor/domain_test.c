@@ -512,13 +512,48 @@ static void test_vcpu_op(void)
     destroy(g.d);
 }
 
+static void test_sched_op(void)
+{
+    struct guest g = guest();
+    struct domain *tools = make(DOMID_INVALID);
+    struct sched_shutdown s = { .reason = SHUTDOWN_reboot };
+    struct sched_remote_shutdown r = { .domain_id = g.d->id, .reason = SHUTDOWN_poweroff };
+    struct sched_poll p = { .nr_ports = 129 };
+    fake_guest_reset();
+    fake_guest_share(&s, sizeof(s));
+    fake_guest_share(&r, sizeof(r));
+    fake_guest_share(&p, sizeof(p));
+    tools->privileged = true;
+    CU_ASSERT_EQUAL(call(g.v, __HYPERVISOR_sched_op, SCHEDOP_poll, (uintptr_t)&p, 0), -EINVAL);
+    CU_ASSERT_EQUAL(call(g.v, __HYPERVISOR_sched_op, SCHEDOP_pin_override, 0, 0), -EPERM);
+    for (unsigned op = SCHEDOP_shutdown; op <= SCHEDOP_watchdog; op++)
+        CU_ASSERT_EQUAL(call(domain_vcpu(tools, 0), __HYPERVISOR_sched_op, op, HV_START, 0), -EFAULT);
+    CU_ASSERT_EQUAL(call(g.v, __HYPERVISOR_sched_op, SCHEDOP_remote_shutdown, (uintptr_t)&r, 0), -EPERM);
+    CU_ASSERT_FALSE(g.d->is_shutting_down);
+    CU_ASSERT_EQUAL(call(g.v, __HYPERVISOR_sched_op, SCHEDOP_shutdown_code, (uintptr_t)&s, 0), 0);
+    CU_ASSERT_EQUAL(g.d->shutdown_code, SHUTDOWN_reboot);
+
+    /* What the toolstack asks for; the code set before names the reason. */
+    struct vcpu *const v0 = domain_vcpu(tools, 0);
+    CU_ASSERT_EQUAL(call(v0, __HYPERVISOR_sched_op, SCHEDOP_remote_shutdown, (uintptr_t)&r, 0), 0);
+    CU_ASSERT_TRUE(g.d->is_shutting_down);
+    CU_ASSERT_EQUAL(g.d->shutdown_code, SHUTDOWN_reboot);
+    r.domain_id = 0x7000;
+    CU_ASSERT_EQUAL(call(v0, __HYPERVISOR_sched_op, SCHEDOP_remote_shutdown, (uintptr_t)&r, 0), -ESRCH);
+    CU_ASSERT_EQUAL(call(v0, __HYPERVISOR_sched_op, SCHEDOP_shutdown, (uintptr_t)&s, 0), 0);
+    CU_ASSERT_TRUE(tools->is_shutting_down);
+    CU_ASSERT_EQUAL(tools->shutdown_code, SHUTDOWN_reboot);
+    destroy(g.d);
+    destroy(tools);
+}
+
 int main(void)
 {
     static const struct unit_case cases[] = {
         UNIT(test_ids), UNIT(test_create_out_of_memory), UNIT(test_vcpus), UNIT(test_kill), UNIT(test_pause_counts),
         UNIT(test_shutdown_and_resume), UNIT(test_context_refused), UNIT(test_context_sanitised),
         UNIT(test_register_info), UNIT(test_unknown_hypercalls), UNIT(test_callbacks), UNIT(test_multicall),
-        UNIT(test_iret), UNIT(test_vcpu_op), { 0 },
+        UNIT(test_iret), UNIT(test_vcpu_op), UNIT(test_sched_op), { 0 },
     };
     fake_machine_init(FRAMES);
     for (unsigned cpu = 0; cpu < 4; cpu++) {

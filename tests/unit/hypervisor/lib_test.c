@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bitmap.h"
+#include "boot_fake.h"
 #include "hv_errno.h"
 #include "lib/lib.h"
 #include "lock.h"
@@ -55,6 +56,38 @@ static void test_parse(void)
     CU_ASSERT_FALSE(str_copy(b, sizeof(b), "abcd"));
     CU_ASSERT_STRING_EQUAL(b, "abc");
     CU_ASSERT_TRUE(str_copy(b, sizeof(b), "abc"));
+}
+
+static void test_cmdline(void)
+{
+    str_copy(boot_info.cmdline, sizeof(boot_info.cmdline),
+             "  watchdog erms=no\tno-smep n=12 hex=0x10 bad=12z word= erms2=yes n=13 smap no-smap no-pku pku=on  ");
+    CU_ASSERT_STRING_EQUAL(cmdline_get("watchdog"), "");
+    CU_ASSERT_STRING_EQUAL(cmdline_get("erms"), "no");
+    CU_ASSERT_STRING_EQUAL(cmdline_get("word"), "");
+    CU_ASSERT_PTR_NULL(cmdline_get("erm"));
+    CU_ASSERT_PTR_NULL(cmdline_get("rms"));
+    CU_ASSERT_EQUAL(cmdline_uint("n", 0), 13);          /* the last one counts */
+    CU_ASSERT_EQUAL(cmdline_uint("hex", 0), 16);
+    CU_ASSERT_EQUAL(cmdline_uint("bad", 7), 7);
+    CU_ASSERT_EQUAL(cmdline_uint("word", 7), 7);
+    CU_ASSERT_EQUAL(cmdline_uint("absent", 7), 7);
+    CU_ASSERT_TRUE(cmdline_bool("watchdog", false));
+    CU_ASSERT_FALSE(cmdline_bool("erms", true));
+    CU_ASSERT_TRUE(cmdline_bool("erms2", false));
+    CU_ASSERT_FALSE(cmdline_bool("smep", true));
+    CU_ASSERT_FALSE(cmdline_bool("smap", true));
+    CU_ASSERT_TRUE(cmdline_bool("pku", false));
+    CU_ASSERT_TRUE(cmdline_bool("absent", true));
+    CU_ASSERT_FALSE(cmdline_bool("absent", false));
+
+    /* A value that is too long is cut, not spilled. */
+    memset(boot_info.cmdline, 'x', 1000);
+    memcpy(boot_info.cmdline, "v=", 2);
+    boot_info.cmdline[1000] = '\0';
+    CU_ASSERT_EQUAL(strlen(cmdline_get("v")), 255);
+    boot_info.cmdline[0] = '\0';
+    CU_ASSERT_PTR_NULL(cmdline_get("v"));
 }
 
 #define UNIVERSE 128u
@@ -153,7 +186,7 @@ static void test_lock_pairs(void)
 int main(void)
 {
     static const struct unit_case cases[] = {
-        UNIT(test_printf), UNIT(test_parse), UNIT(test_rangeset), UNIT(test_bitmap), UNIT(test_lock_excludes),
+        UNIT(test_printf), UNIT(test_parse), UNIT(test_cmdline), UNIT(test_rangeset), UNIT(test_bitmap), UNIT(test_lock_excludes),
         UNIT(test_lock_pairs), { 0 },
     };
     fake_machine_init(64);
