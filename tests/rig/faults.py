@@ -25,7 +25,7 @@ PATIENCE_SECONDS = int(5 * qemu.SCALE)
 PATIENCE = f"--stall-timeout {PATIENCE_SECONDS}"
 LONG = f"--stall-timeout {int(60 * qemu.SCALE)}"      # for what takes its time while the byte waits
 SECOND = "vane migrate -s rexec guest 10.1.0.9"      # of a guest that is being moved
-VANED, TRANSPORT = "$(pgrep -x vaned)", "$(pgrep -f '^rexec 10')"
+VANED, TRANSPORT = "$(pidof vaned)", "$(ps -o pid,args | awk '$2 == \"rexec\" && $3 ~ /^10/ { print $1 }')"
 RESUME_SECONDS = 5                              # I3: once the migration has been given up
 
 

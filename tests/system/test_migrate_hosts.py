@@ -10,7 +10,7 @@ from scenario import only_on, slow
 from test_migrate import end
 from witness import gaps, one_runner
 
-XENSTORED = "kill -9 $(pgrep -x xenstored)"
+XENSTORED = "kill -9 $(pidof xenstored)"
 
 
 @slow
@@ -52,10 +52,10 @@ def test_full_disk(rig):
 def test_guest_ignores_suspend(rig):
     """The request is withdrawn, the guest runs on and is moved when it listens again."""
     hosts = Hosts(rig)
-    guest = hosts.guest(launch="chrt -r 50 ").create()
+    guest = hosts.guest(launch="rt 50 ").create()
     # Nothing of lower priority gets a turn: neither the shell nor the kernel's thread that hears of requests.
     deaf = int(60 * qemu.SCALE)
-    guest.type("echo -1 >/proc/sys/kernel/sched_rt_runtime_us; (sleep 2; exec chrt -r 40 sh -c "
+    guest.type("echo -1 >/proc/sys/kernel/sched_rt_runtime_us; (sleep 2; exec rt 40 sh -c "
                f'"e=\\$((\\$(date +%s)+{deaf})); until [ \\$(date +%s) -ge \\$e ]; do :; done") &')
     time.sleep(5)
     source, target, begin = guest.host, hosts.other(guest.host), time.monotonic()
@@ -78,6 +78,7 @@ def without_xenstored(guest, who, cell):
     cell.hold = (who, XENSTORED)
     start(guest, cell)
     hold(hosts, cell, source, target, begin)
+    assert [e.wrong for e in hosts.log.of("held", since=begin)] == [""], f"{cell}, {who}: xenstored was not killed"
     limit = time.monotonic() + 60 * qemu.SCALE
     while list(copies(hosts.log, guest.uuid).values()) != ["run"]:
         assert time.monotonic() < limit, f"{cell}, {who}: {copies(hosts.log, guest.uuid)}\n{hosts.log.text(begin)}"

@@ -59,7 +59,7 @@ def test_both_sides_prove_who_they_are(rig):
         hosts.a.machine.check("i=0; until grep -qs S1 /run/vane/migrating/*.source; do [ $((i=i+1)) -lt 300 ] || exit 1; "
                               "usleep 100000; done", 60)
         time.sleep(1)
-        host.machine.check("p=$(pgrep vane-tls) && kill -9 $p")
+        host.machine.check("p=$(pidof vane-tls) && kill -9 $p")
         hosts.a.machine.check("i=0; until [ -s /tmp/status ]; do [ $((i=i+1)) -lt 300 ] || exit 1; usleep 200000; done; "
                               "[ $(cat /tmp/status) != 0 ]; rm /tmp/status", 200)
         guest.runs(10)
