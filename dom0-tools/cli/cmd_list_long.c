@@ -48,7 +48,7 @@ int cli_list_long(struct cli *c, const struct vane_dom *d, int n)
 
         vane_uuid_format(uuid, &d[i].uuid);
         text = vane_config_of(vane_record_of(&d[i]), &len);
-        if (text && vane_config_parse(c->v, "record", text, len, &cfg) == 0) {
+        if (text && vane_config_parse(c->v, "record", text, len, &cfg) == 0 && vane_config_rename(cfg, d[i].name)) {
             cfg->vcpus = vcpus_wanted(c->v, d[i].domid, cfg->max_vcpus);
             json = vane_config_json(cfg, uuid);
         }

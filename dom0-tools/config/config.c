@@ -386,6 +386,17 @@ out:
     return rc;
 }
 
+bool vane_config_rename(struct vane_config *c, const char *name)
+{
+    char *copy = strdup(name);
+
+    if (!copy)
+        return false;
+    free(c->name);
+    c->name = copy;
+    return true;
+}
+
 void vane_config_free(struct vane_config *c)
 {
     if (!c)

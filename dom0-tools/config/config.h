@@ -101,6 +101,8 @@ struct vane_config {
 int vane_config_parse(struct vane *v, const char *origin, const char *text, size_t len,
                       struct vane_config **out) MUST_CHECK;
 void vane_config_free(struct vane_config *c);
+/* Another name for it. False: out of memory, and nothing is changed. */
+bool vane_config_rename(struct vane_config *c, const char *name) MUST_CHECK;
 
 /* One disk or one vif, as hot-plug takes them. */
 int vane_config_parse_disk(struct vane *v, unsigned n, const char *const *specs,

@@ -65,6 +65,8 @@ static int config_json(struct saver *s, char **json)
                        "the configuration of domain %s is not known", s->d->name);
     else if (cfg->nomigrate)
         rc = vane_fail(s->v, -EPERM, NULL, "domain %s has nomigrate set: it is tied to this host", s->d->name);
+    else if (!vane_config_rename(cfg, s->d->name))          /* xl keeps what it was received under: NAME--incoming */
+        rc = vane_fail(s->v, -ENOMEM, NULL, "out of memory");
     if (rc == 0) {
         current_memory(s, cfg);
         *json = vane_config_json(cfg, uuid);
