@@ -41,8 +41,8 @@ CELLS = (
     PowerCell("S5", "source", "from", 0, "S5", "target", (("target", PROMOTE), ("source", DISCARD), ("target", DISCARD))),
     PowerCell("S6", "target", "to", 0, "S5", "source"),
     PowerCell("S6", "source", "to", 0, "S5", "target"),
-    # It ran at the target, perhaps wrote to its disk, and went with that host.
-    PowerCell("S8", "target", "from", 0, "S7", ""),
+    # It ran at the target, perhaps wrote to its disk, and went with that host: the operator gives the source's copy up.
+    PowerCell("S8", "target", "from", 0, "S7", "", (("source", DISCARD), ("target", DISCARD))),
     PowerCell("S8", "source", "from", 0, "S7", "target"),
     PowerCell("S9", "source", "to", 0, "S8", "target"),
 )

@@ -6,9 +6,9 @@ import power
 import qemu
 from faults import LONG, Cell, attempt, copies, hold, start
 from hosts import Hosts
-from scenario import only_on, slow
+from scenario import equal, only_on, slow
 from test_migrate import end
-from witness import gaps, one_runner
+from witness import one_runner
 
 XENSTORED = "kill -9 $(pidof xenstored)"
 
@@ -61,10 +61,10 @@ def test_guest_ignores_suspend(rig):
     source, target, begin = guest.host, hosts.other(guest.host), time.monotonic()
     status, text = source.machine.run(guest.migrate_command(target) + " 2>&1", deaf)
     assert status != 0 and "does not answer the request to suspend" in text, text
-    guest.runs(5)
-    assert max(gaps([e.at for e in guest.heart.beats(since=begin)])) < 5 * qemu.SCALE
+    # What starves its kernel's threads may starve its network too: that it runs on is the hypervisor's word.
+    equal(list(copies(hosts.log, guest.uuid).items()), [((source.name, source.domid(guest.name)), "run")], "copies of the guest")
     time.sleep(max(0, begin + deaf - time.monotonic()))
-    guest.runs(5, 50)                           # it hears now, and must not suspend
+    guest.runs(10, 50)                          # it hears now, and must not suspend
     guest.migrate()
     guest.runs(30)
     guest.verdict()
