@@ -117,6 +117,7 @@ def test_network(rig):
     vane_says(dom0, "net", "^net: 2 queues, sg 1, gso 1 1")
     assert " 0% packet loss" in dom0.check("ping -c 50 -i 0.02 10.0.0.2", 60)
     assert " 0% packet loss" in dom0.check("ping -c 5 -s 1400 10.0.0.2", 60)
+    dom0.check("pvio first 10.0.0.2 7 30", 60)          # a datagram comes back
     page = dom0.check("printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 10.0.0.2 80", 60)
     assert "hello from a tiny" in page, page
     want = hashlib.sha256(document(512)).hexdigest()
