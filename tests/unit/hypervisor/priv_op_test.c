@@ -137,6 +137,44 @@ static void xcr0(void)
     done();
 }
 
+/* RDMSR, WRMSR and MOV DR from the guest's kernel; what TSD, RDTSCP and faulting CPUID leave to user mode too. */
+static void instructions(void)
+{
+    setup(false);
+    r.rcx = 0xc0000102;
+    r.rax = 0xffffffff12345000;                                 /* the upper half of EAX and EDX does not count */
+    r.rdx = 0xabcd00000007;
+    CU_ASSERT(RETIRED("\x0f\x30"));
+    r.rax = r.rdx = ~0UL;
+    CU_ASSERT(RETIRED("\x0f\x32") && r.rax == 0x12345000 && r.rdx == 7);
+    r.rdx = 0x8000;                                             /* not canonical */
+    CU_ASSERT(!GP("\x0f\x30"));
+    r.rcx = 0xc0000082;
+    CU_ASSERT(!GP("\x0f\x30") && !GP("\x0f\x32"));
+
+    r.rbx = 0x4000;
+    CU_ASSERT(RETIRED("\x0f\x23\xd3") && v.cpu.debugreg[2] == 0x4000);         /* mov rbx, dr2 */
+    CU_ASSERT(RETIRED("\x41\x0f\x21\xd0") && r.r8 == 0x4000);                /* mov dr2, r8 */
+    r.rbx = HIDDEN_RANGE;
+    CU_ASSERT(!GP("\x0f\x23\xd3") && v.cpu.debugreg[2] == 0x4000);
+    v.cpu.cr4 |= 8;
+    CU_ASSERT(!GP("\x0f\x21\xe0"));                            /* dr4, with DE */
+    r.rax = 0x1234;
+    CU_ASSERT(RETIRED("\x0f\x22\xd0") && v.info->arch.cr2 == 0x1234);
+
+    v.cpu.tsc_aux = 5;
+    CU_ASSERT(RETIRED("\x0f\x31"));
+    CU_ASSERT(RETIRED("\x0f\x01\xf9") && r.rcx == 5);
+    v.cpu.kernel_mode = false;
+    CU_ASSERT(RETIRED("\x0f\x31"));
+    v.cpu.cr4 |= 4;                                             /* TSD */
+    CU_ASSERT(!GP("\x0f\x31") && !GP("\x0f\x01\xf9"));
+    r.rax = 0x40000000;
+    CU_ASSERT(RETIRED("\x0f\xa2") && r.rbx == 0x566e6558);
+    CU_ASSERT(!GP("\x0f\x32") && !GP("\x0f\x21\xd0"));
+    done();
+}
+
 static void not_emulated(void)
 {
     setup(false);
@@ -355,7 +393,8 @@ static void string_ports(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT(software_interrupts), UNIT(control_registers), UNIT(xcr0), UNIT(not_emulated), UNIT(single_step), UNIT(forced_cpuid),
+    UNIT(software_interrupts), UNIT(control_registers), UNIT(xcr0), UNIT(instructions), UNIT(not_emulated),
+    UNIT(single_step), UNIT(forced_cpuid),
     UNIT(bases), UNIT(all_msrs), UNIT(debug_registers), UNIT(ports_of_domu), UNIT(ports_of_dom0), UNIT(pit_calibration),
     UNIT(string_ports), { 0 }
 };
