@@ -9,10 +9,13 @@
 static struct fx x;
 
 /* Guest a with a pinned tree of 16 data frames at va 0, loaded as its kernel tables. */
+/* Mapped from va 0 up; the tables behind them. */
+#define NR_PAGES 16
+
 static void begin(void)
 {
     fx_init(&x);
-    fx_build(x.fa, 16);
+    fx_build(x.fa, NR_PAGES);
     CU_ASSERT_EQUAL(fx_pin(&x.va, 4, x.fa[0]), 0);
     CU_ASSERT_EQUAL(fx_ext(&x.va, MMUEXT_NEW_BASEPTR, x.fa[0].n, 0, DOMID_SELF), 0);
     x.a.mm.dirty_cpus.bits = 1;
@@ -234,7 +237,7 @@ static void test_device_memory(void)
 
     fx_domain(&x.a, 1, x.fa, FX_OWN);
     fake_vcpu_init(&x.va, &x.a, 0);
-    fx_build(x.fa, 16);
+    fx_build(x.fa, NR_PAGES);
     CU_ASSERT_EQUAL(fx_pin(&x.va, 4, x.fa[0]), 0);
     CU_ASSERT_EQUAL(fx_update(&x.va, x.fa[3], 100, PT(dev, RW)), -EPERM);       /* H4 */
     CU_ASSERT_EQUAL(fx_update(&x.va, x.fa[3], 100, PT(beyond, RW)), -EPERM);
@@ -283,6 +286,41 @@ static void test_update_va_mapping(void)
     }
     CU_ASSERT(uva(0, PT(x.fb[0], RW), UVMF_INVLPG) < 0);
     CU_ASSERT_EQUAL(fake_log.flushes + fake_log.page_flushes, 0);
+    fx_end(&x);
+}
+
+/* mov %rcx, (%rbx) by the guest's kernel, at a table that it sees read-only. */
+static bool store(uint64_t va, uint64_t value)
+{
+    static uint8_t code[16] = { 0x48, 0x89, 0x0b };
+    struct cpu_user_regs *r = vcpu_regs(&x.va);
+
+    fake_guest_reset();
+    fake_guest_share(code, sizeof(code));
+    *r = (struct cpu_user_regs){ .rip = (uintptr_t)code, .rbx = va, .rcx = value, .cs = FLAT_KERNEL_CS, .rflags = 0x202 };
+    const bool done = pt_emulate_write(&x.va, gva(va));
+    CU_ASSERT_EQUAL(r->rip, (uintptr_t)code + (done ? 3 : 0));
+    return done;
+}
+
+/* H25 */
+static void test_emulated_store(void)
+{
+    begin();
+    const uint64_t seen = (NR_PAGES + 3) * PAGE_SIZE;
+    CU_ASSERT_TRUE(store(seen + 100 * 8, PT(x.fa[40], RW)));
+    CU_ASSERT_EQUAL(l1(100), PT(x.fa[40], RW));
+    CU_ASSERT_EQUAL(fx_type(x.fa[40]), PGT_WRITABLE);
+    CU_ASSERT_FALSE(store(seen + 100 * 8, PT(x.fb[0], RW)));            /* another's frame */
+    CU_ASSERT_FALSE(store(seen + 100 * 8, PT(x.fa[3], RW)));            /* a table */
+    CU_ASSERT_FALSE(store(seen + 100 * 8 + 4, 0));                      /* across two entries */
+    CU_ASSERT_EQUAL(l1(100), PT(x.fa[40], RW));
+    CU_ASSERT_FALSE(store((NR_PAGES + 2) * PAGE_SIZE + 8, 0));          /* only first levels are emulated */
+    CU_ASSERT_FALSE(store(0, 0));                                       /* a writable page: not for this reason */
+    CU_ASSERT_FALSE(store(300 * PAGE_SIZE, 0));                         /* nothing there */
+    CU_ASSERT_TRUE(store(seen + 100 * 8, 0));
+    CU_ASSERT_EQUAL(l1(100), 0);
+    CU_ASSERT_EQUAL(fx_types(x.fa[40]), 0);
     fx_end(&x);
 }
 
@@ -457,7 +495,8 @@ int main(void)
         UNIT(test_map_unmap_counts), UNIT(test_refused_entries_change_nothing), UNIT(test_fast_paths_are_allow_lists),
         UNIT(test_preserve_ad), UNIT(test_batch_stops_and_counts), UNIT(test_forged_continuation),
         UNIT(test_whose_domain), UNIT(test_dom0_maps_foreign_and_m2p), UNIT(test_device_memory),
-        UNIT(test_update_va_mapping), UNIT(test_higher_updates_flush), UNIT(test_roots), UNIT(test_mmuext_codes),
+        UNIT(test_update_va_mapping), UNIT(test_emulated_store),
+        UNIT(test_higher_updates_flush), UNIT(test_roots), UNIT(test_mmuext_codes),
         UNIT(test_clear_and_copy), UNIT(test_grant_entries), UNIT(test_descriptors), { 0 }
     };
 
