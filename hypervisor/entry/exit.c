@@ -8,6 +8,7 @@
 #include "cpu/cpu.h"
 #include "entry/current.h"
 #include "event/event.h"
+#include "mm/frame_alloc.h"
 #include "softirq.h"
 
 static bool handle_one(struct cpu_info *info, struct vcpu *v)
@@ -44,6 +45,9 @@ static void idle_once(struct cpu_info *info)
     if (atomic_load_explicit(&info->softirq, memory_order_relaxed)) {
         irq_enable();
         softirq_run();
+    } else if (frame_scrub_wanted()) {
+        irq_enable();
+        frame_scrub_some();
     } else {
         asm volatile("sti; hlt" : : : "memory");    /* sti's shadow closes the race with a kick */
     }

@@ -10,6 +10,9 @@
  *   I2  Two buddies of one order are never both free: they were merged.
  *   I3  free_pages >= claimed_pages: a claim is a promise.
  *   I4  Frame 0 is never handed over, so 0 ends a list.
+ *   I5  What a domain gave back waits, frame by frame, on a list of its own for a CPU that has nothing else to do; it clears
+ *       it, marks it FRAME_CLEAN and puts it into the buddy lists. Waiting frames, and those in such a CPU's hand, are counted
+ *       in free_pages: who finds no block takes the waiting ones as they are, and waits for what is in hand.
  *
  * A block may still be in somebody's TLB; whoever takes one flushes by its stamp, then clears it, then publishes it
  * (XSA-511). That is frame_owner.c.
@@ -19,6 +22,7 @@
 #include "bug.h"
 #include "hv_errno.h"
 #include "lock.h"
+#include "machine.h"
 
 #define MAX_ORDER 18                    /* 1 GiB */
 #define ZONES (MAX_PHYS_BITS - PAGE_SHIFT)
@@ -32,7 +36,12 @@ static uint64_t zone_free[ZONES];
 static uint64_t free_pages, claimed_pages;
 static bool ram_above_low;
 
+static uint32_t waiting;                /* list by `next` (I5) */
+static uint64_t nr_waiting_frames, nr_in_hand;
+
 #define STAMP_MASK ((1UL << 48) - 1)
+#define SCRUB_FRAMES 4                  /* at a time: how long an idle CPU does not look for work */
+#define DRAIN_FRAMES 1024               /* at a time: how long the lock is held */
 
 static unsigned zone_of(mfn_t m) { return 63 - (unsigned)__builtin_clzl(m.n); }
 
@@ -65,6 +74,13 @@ static void list_del_block(mfn_t m, unsigned order)
     atomic_store_explicit(&f->ref, FRAME_DOMID_XEN << FRAME_OWNER_SHIFT, memory_order_relaxed);
 }
 
+static void set_stamp(mfn_t m, uint64_t stamp)
+{
+    struct frame *f = frame_of(m);
+
+    f->stamp_progress = (f->stamp_progress & FRAME_CLEAN) | stamp;
+}
+
 static bool is_free_block(mfn_t m, unsigned order)
 {
     const struct frame *f = frame_of(m);
@@ -73,12 +89,12 @@ static bool is_free_block(mfn_t m, unsigned order)
            atomic_load_explicit(&f->type, memory_order_relaxed) == order;
 }
 
-static void free_block_locked(mfn_t m, unsigned order)
+/* free_pages is the caller's. */
+static void insert_block_locked(mfn_t m, unsigned order)
 {
     uint64_t stamp = frame_of(m)->stamp_progress & STAMP_MASK;
 
     zone_free[zone_of(m)] += 1UL << order;
-    free_pages += 1UL << order;
     while (order < MAX_ORDER) {
         const mfn_t buddy = mfn(m.n ^ (1UL << order));
 
@@ -89,8 +105,14 @@ static void free_block_locked(mfn_t m, unsigned order)
         m = mfn(m.n & ~(1UL << order));
         order++;
     }
-    frame_of(m)->stamp_progress = stamp;
+    set_stamp(m, stamp);
     list_add_block(m, order);
+}
+
+static void free_block_locked(mfn_t m, unsigned order)
+{
+    free_pages += 1UL << order;
+    insert_block_locked(m, order);
 }
 
 void frame_free_block(mfn_t m, unsigned order)
@@ -99,6 +121,73 @@ void frame_free_block(mfn_t m, unsigned order)
     free_block_locked(m, order);
     spin_unlock(&heap_lock);
 }
+
+/* ---- frames that wait to be cleared (I5) ---- */
+
+void frame_free_uncleared(mfn_t m)
+{
+    spin_lock(&heap_lock);
+    frame_of(m)->next = waiting;
+    waiting = (uint32_t)m.n;
+    WRITE_ONCE(nr_waiting_frames, nr_waiting_frames + 1);
+    free_pages++;
+    spin_unlock(&heap_lock);
+}
+
+static mfn_t pop_waiting_locked(void)
+{
+    const mfn_t m = mfn(waiting);
+    struct frame *f = frame_of(m);
+
+    waiting = f->next;
+    f->next = 0;
+    WRITE_ONCE(nr_waiting_frames, nr_waiting_frames - 1);
+    return m;
+}
+
+bool frame_scrub_wanted(void) { return READ_ONCE(nr_waiting_frames) != 0; }
+
+void frame_scrub_some(void)
+{
+    mfn_t hand[SCRUB_FRAMES];
+    uint64_t stamp = 0;
+    unsigned n = 0;
+
+    spin_lock(&heap_lock);
+    while (n < SCRUB_FRAMES && nr_waiting_frames) {
+        hand[n] = pop_waiting_locked();
+        stamp = MAX(stamp, frame_of(hand[n])->stamp_progress & STAMP_MASK);
+        n++;
+    }
+    nr_in_hand += n;
+    spin_unlock(&heap_lock);
+    if (n == 0)
+        return;
+
+    tlb_flush_since(stamp);
+    for (unsigned i = 0; i < n; i++)
+        __builtin_memset(frame_ptr(hand[i]), 0, PAGE_SIZE);
+
+    spin_lock(&heap_lock);
+    for (unsigned i = 0; i < n; i++) {
+        frame_of(hand[i])->stamp_progress |= FRAME_CLEAN;
+        insert_block_locked(hand[i], 0);
+    }
+    nr_in_hand -= n;
+    spin_unlock(&heap_lock);
+}
+
+/* Some of what waits, into the buddy lists as it is. False: nothing waits, nor will come back from a CPU's hand. */
+static bool drain_locked(void)
+{
+    const bool more = nr_waiting_frames || nr_in_hand;
+
+    for (unsigned i = 0; i < DRAIN_FRAMES && nr_waiting_frames; i++)
+        insert_block_locked(pop_waiting_locked(), 0);
+    return more;
+}
+
+/* ---- taking ---- */
 
 /* First fit from the highest zone of [0, zones) down; splits give the upper half back. */
 static mfn_t take_locked(unsigned order, unsigned zones)
@@ -119,7 +208,7 @@ static mfn_t take_locked(unsigned order, unsigned zones)
         while (o > order) {
             const mfn_t upper = mfn(m.n + (1UL << --o));
 
-            frame_of(upper)->stamp_progress = frame_of(m)->stamp_progress;
+            set_stamp(upper, frame_of(m)->stamp_progress & STAMP_MASK);
             list_add_block(upper, o);
         }
         zone_free[z] -= 1UL << order;
@@ -149,6 +238,7 @@ mfn_t frame_take_block(unsigned order, unsigned addr_bits, struct domain *claima
 {
     unsigned zones = ZONES;
     mfn_t m = MFN_INVALID;
+    bool again = true;
 
     if (order > MAX_ORDER)
         return m;
@@ -156,8 +246,15 @@ mfn_t frame_take_block(unsigned order, unsigned addr_bits, struct domain *claima
         zones = addr_bits <= PAGE_SHIFT ? 0 : MIN(addr_bits - PAGE_SHIFT, ZONES);
 
     spin_lock(&heap_lock);
-    if (may_take_locked(1UL << order, zones < ZONES, claimant))
+    while (again && may_take_locked(1UL << order, zones < ZONES, claimant)) {
         m = take_locked(order, zones);
+        if (!mfn_eq(m, MFN_INVALID))
+            break;
+        again = drain_locked();
+        spin_unlock(&heap_lock);
+        machine_cpu_relax();
+        spin_lock(&heap_lock);
+    }
     if (!mfn_eq(m, MFN_INVALID)) {
         *stamp = frame_of(m)->stamp_progress & STAMP_MASK;
         if (claimant) {
@@ -202,7 +299,8 @@ void frame_alloc_reset_for_tests(void)
 {
     __builtin_memset(free_head, 0, sizeof(free_head));
     __builtin_memset(zone_free, 0, sizeof(zone_free));
-    free_pages = claimed_pages = 0;
+    free_pages = claimed_pages = nr_waiting_frames = nr_in_hand = 0;
+    waiting = 0;
     ram_above_low = false;
 }
 
@@ -275,6 +373,9 @@ void frame_alloc_audit(void)
         BUG_ON(in_zone != zone_free[z]);
         total += in_zone;
     }
+    for (uint32_t w = waiting; w; w = frame_table[w].next, total++)                             /* I5 */
+        BUG_ON(!mfn_valid(mfn(w)) || (atomic_load(&frame_table[w].ref) & (FRAME_COUNT_MASK | FRAME_F_FREE)));
+    total += nr_in_hand;
     BUG_ON(total != free_pages || claimed_pages > free_pages);                                  /* I3 */
     spin_unlock(&heap_lock);
 }

@@ -4,7 +4,7 @@
  *
  * Buddy lists per order, in address zones so that DMA-limited requests (address_bits) can be served without a search;
  * a low reserve is kept for them. A frame on a free list may still be in somebody's TLB: it is handed out only
- * after every CPU has flushed since its stamp (tlb_flush_since), and zeroed after that.
+ * after every CPU has flushed since its stamp (tlb_flush_since), and zeroed after that, by an idle CPU or when it is taken.
  */
 #ifndef PARAVANE_FRAME_ALLOC_H
 #define PARAVANE_FRAME_ALLOC_H
@@ -50,7 +50,14 @@ void frame_unshare(mfn_t m, struct domain *d);
 void frame_free_last(mfn_t m, uint64_t old_ref);
 /* The frames of a free block, or of a stolen page, go to the free lists; counts are 0 and no list names them. */
 void frame_free_block(mfn_t m, unsigned order);
-/* Take a free block (not zeroed, counts 0, stale translations possible: *@stamp), for @claimant's claim or nobody's. */
+/* The same for one frame that a domain held: an idle CPU clears it before somebody needs it, if there is time. */
+void frame_free_uncleared(mfn_t m);
+/* Is there anything for frame_scrub_some() to clear? It clears a few frames. Idle CPUs, interrupts on. */
+bool frame_scrub_wanted(void);
+void frame_scrub_some(void);
+/* Of stamp_progress, while a frame is free and until its taker resets it: it holds zeros. */
+#define FRAME_CLEAN (1UL << 63)
+/* Take a free block (zeroed where FRAME_CLEAN says so, counts 0, stale translations possible: *@stamp), for @claimant's claim or nobody's. */
 MUST_CHECK mfn_t frame_take_block(unsigned order, unsigned addr_bits, struct domain *claimant, uint64_t *stamp);
 
 /* ABI: XENMEM_claim_pages. @pages is the domain's wanted total (0: give the claim back). 0, -ENOMEM, -EINVAL. */

@@ -23,8 +23,10 @@
 
 static void clear_frames(mfn_t m, unsigned order)
 {
-    for (uint64_t i = 0; i < 1UL << order; i++)
-        __builtin_memset(frame_ptr(mfn(m.n + i)), 0, PAGE_SIZE);
+    for (uint64_t i = 0; i < 1UL << order; i++) {
+        if (!(frame_table[m.n + i].stamp_progress & FRAME_CLEAN))
+            __builtin_memset(frame_ptr(mfn(m.n + i)), 0, PAGE_SIZE);
+    }
 }
 
 /* A block whose translations, and with @clear contents, are nobody's any more (I1, first half). */
@@ -207,7 +209,7 @@ static void release_frame(struct domain *d, mfn_t m)
 
     atomic_store_explicit(&f->type, 0, memory_order_relaxed);
     f->stamp_progress = tlb_epoch_now();
-    frame_free_block(m, 0);
+    frame_free_uncleared(m);
     if (last && domain_is_dying(d))
         domain_check_dead(d);
 }

@@ -2,8 +2,9 @@
 /*
  * H28: a frame that is given back is out of every CPU's reach before anybody else gets it. vCPU 1 writes to a page
  * without pause, so its TLB holds the translation; vCPU 0 takes the mapping away without asking for a flush, gives
- * the frame back, and takes frames until it has the same one again: it must be clean, and stay so. (Xen cleans frames of
- * dead domains only: there just the second half is looked at.)
+ * the frame back, and takes frames until it has the same one again: it must be clean, and stay so. It sleeps in between:
+ * an idle CPU clears what was given back, and only then is it the first to be given out. (Xen cleans frames of dead
+ * domains only: there just the second half is looked at.)
  *
  * (QEMU's software TLB keeps translations until they are flushed, as a real one does.)
  *
@@ -59,6 +60,7 @@ static bool change_hands(uint64_t pfn, uint64_t mfn)
 
     if (reservation(XENMEM_decrease_reservation, &gone, 1) != 1)
         return false;
+    time_block_until(time_to_system(time_now() + MS));
     for (; !found && n < SPARE_FRAMES; n++) {
         taken[n] = 0;
         if (reservation(XENMEM_increase_reservation, &taken[n], 1) != 1)
@@ -100,6 +102,8 @@ static bool one_round(uint64_t va, uint64_t pfn, unsigned *same)
             ;
         CHECK(page_is_zero(page), "%lx was written through a stale translation", page[0]);
     }
+    if (!found)                         /* so nobody had to flush */
+        RC(hc_update_va_mapping(va, 0, UVMF_TLB_FLUSH | UVMF_ALL), 0);
     CHECK(wait_for(target == NULL, 30 * SECOND), "vCPU 1 writes on to a page that is gone");
     target = NULL;
     return found || writes > before;

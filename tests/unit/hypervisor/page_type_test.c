@@ -34,6 +34,59 @@ static void test_allocator_counts_and_limits(void)
     fx_end(&x);
 }
 
+static void give_back(struct domain *d, mfn_t first, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        CU_ASSERT_FATAL(page_ref_get(mfn(first.n + i), d));
+        CU_ASSERT(page_ref_drop_allocation(mfn(first.n + i), d));
+        page_ref_put(mfn(first.n + i));
+    }
+}
+
+/* What a domain gave back is free at once, holds zeros when it comes again, and is one block again, cleared in time or not. */
+static void test_given_back_frames_are_cleared(void)
+{
+    mfn_t m, all;
+
+    for (unsigned scrubbed = 0; scrubbed <= 512; scrubbed += 128) {
+        fx_init(&x);
+        const uint64_t before = frame_free_count();
+
+        CU_ASSERT_EQUAL(frame_alloc_domain(&x.a, 9, 0, &m), 0);
+        memset(fx_table(m), 0x5a, 512 * PAGE_SIZE);
+        give_back(&x.a, m, 512);
+        CU_ASSERT_EQUAL(frame_free_count(), before);
+        CU_ASSERT(frame_scrub_wanted());
+        frame_alloc_audit();
+        for (unsigned i = 0; i < scrubbed; i += 4)
+            frame_scrub_some();
+        CU_ASSERT_EQUAL(frame_scrub_wanted(), scrubbed < 512);
+        CU_ASSERT_EQUAL(frame_free_count(), before);
+        frame_alloc_audit();
+        /* Everything there is: all that waits is drained, and merges. */
+        for (uint64_t left = before; left; left--) {
+            CU_ASSERT_EQUAL_FATAL(frame_alloc_domain(&x.b, 0, 0, &all), 0);
+            for (unsigned j = 0; j < 512; j++)
+                if (fx_table(all)[j])
+                    CU_FAIL_FATAL("not zeroed");
+            memset(fx_table(all), 0xa5, PAGE_SIZE);
+        }
+        CU_ASSERT_EQUAL(frame_alloc_domain(&x.b, 0, 0, &all), -ENOMEM);
+        CU_ASSERT_FALSE(frame_scrub_wanted());
+        frame_alloc_audit();
+        fx_end(&x);
+    }
+    /* A large block made of frames that all wait. */
+    fx_init(&x);
+    for (all = MFN_INVALID; frame_alloc_domain(&x.a, 9, 0, &m) == 0;)
+        all = m;
+    CU_ASSERT_EQUAL(frame_alloc_domain(&x.b, 9, 0, &m), -ENOMEM);
+    give_back(&x.a, all, 512);
+    CU_ASSERT_EQUAL(frame_alloc_domain(&x.b, 9, 0, &m), 0);
+    CU_ASSERT_EQUAL(m.n, all.n);
+    fx_end(&x);
+}
+
 static void test_address_limit(void)
 {
     mfn_t m;
@@ -358,7 +411,7 @@ static void test_shared_frame_is_never_a_table(void)
 int main(void)
 {
     static const struct unit_case cases[] = {
-        UNIT(test_allocator_counts_and_limits), UNIT(test_address_limit), UNIT(test_claims_are_promises),
+        UNIT(test_allocator_counts_and_limits), UNIT(test_given_back_frames_are_cleared), UNIT(test_address_limit), UNIT(test_claims_are_promises),
         UNIT(test_references_follow_the_owner), UNIT(test_tree_is_typed_and_fixed_up), UNIT(test_no_writable_table),
         UNIT(test_claim_then_flush_then_validate), UNIT(test_freed_frame_is_flushed_before_reuse),
         UNIT(test_preempted_everywhere), UNIT(test_failed_validation_undone_in_pieces),
