@@ -243,7 +243,7 @@ static int cancel(struct cli *c, const char *who)
 
 static int recover_one(struct cli *c, const struct migrate_record *r)
 {
-    static const char *const fates[] = { "runs here", "runs at the target", "cannot be told yet" };
+    static const char *const fates[] = { "runs here", "runs at the target", "cannot be told yet", "was lost with this host's power" };
     enum migrate_fate fate = FATE_OPEN;
     char id[VANE_UUID_LEN];
     int rc;

@@ -22,6 +22,7 @@
 #define PIPE_BYTES (1 << 20)
 #define TICK_MS 100
 #define END_MS 3000
+#define STUCK_MS 10000
 
 const char xl_banner[55] = "xl migration receiver ready, send binary domain data.\n";
 const char xl_ready[34] = "domain received, ready to unpause";
@@ -148,6 +149,21 @@ static void take(struct link *l, const struct message *m)
     pthread_cond_broadcast(&l->heard);
 }
 
+/*
+ * With the lock. A link that is no use any more is closed at once by whoever works with it, unless he is stuck in it: a
+ * transport that splices holds the pipe's lock while it waits for the network, and a write waits for that lock even
+ * if it must not block. The transport's end sets him free.
+ */
+static void end_if_stuck(struct link *l, int64_t *broken_ms)
+{
+    if (!atomic_load(&l->broken))
+        *broken_ms = 0;
+    else if (*broken_ms == 0)
+        *broken_ms = vane_now_ms();
+    else if (!l->closing && vane_now_ms() - *broken_ms > STUCK_MS)
+        kill(l->pid, SIGTERM);
+}
+
 /* The first bytes tell who it is. */
 static int first_message(struct link *l, struct message *m)
 {
@@ -169,6 +185,7 @@ static void *listen_thread(void *arg)
 {
     struct link *l = arg;
     bool first = true, go_on = true;
+    int64_t broken_ms = 0;
 
     while (go_on) {
         struct pollfd p = { l->from, POLLIN, 0 };
@@ -189,6 +206,7 @@ static void *listen_thread(void *arg)
         }
         if ((limit && l->hello && vane_now_ms() - l->last_ms > limit) || (l->cancel && atomic_load(l->cancel)))
             atomic_store(&l->broken, true);
+        end_if_stuck(l, &broken_ms);
         go_on = !l->closing && !l->ended && !l->xl;                                     /* I2 */
         pthread_mutex_unlock(&l->lock);
     }

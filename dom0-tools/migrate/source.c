@@ -314,6 +314,7 @@ static int converse(struct source *s, enum migrate_fate *fate)
     s->copy.progress = on_progress;
     s->copy.opaque = s;
     s->copy.stall_ms = (uint64_t)(s->o->stall_s ? s->o->stall_s : STALL_S) * 1000;
+    atomic_store(&s->l.silence_ms, (int)s->copy.stall_ms);
     rc = link_listen(s->v, &s->l, s->o->cancel);
     if (rc == 0)
         rc = note(s, MIG_SENDING, NULL);
@@ -347,6 +348,40 @@ static int reach(struct source *s)
     return rc;
 }
 
+/*
+ * This host lost its power, and with it the guest, before COMMIT was said. The target's copy can only have been started by
+ * the operator: if it was, or if there is none, the matter is closed; a complete one that waits is the operator's.
+ */
+static int lost_with_power(struct source *s, enum migrate_fate *fate)
+{
+    struct message m, answer = { 0 };
+    int rc = reach(s);
+
+    m = word(s, MSG_QUERY);
+    if (rc == 0)
+        rc = message_write(s->l.to, TELL_MS, &m);
+    while (rc == 0 && answer.epoch < s->r.epoch)
+        rc = link_next(&s->l, ANSWER_MS, &answer);
+    if (rc < 0)
+        return vane_fail(s->v, rc, "`vane migrate --promote` there starts a complete copy, --discard here closes the matter",
+                         "this host lost power while the guest moved, and the target cannot be asked what it has of it");
+    switch (answer.state) {
+    case MIG_RUNNING:
+        *fate = FATE_THERE;
+        return let_go(s);
+    case MIG_NONE: case MIG_DISCARDED: case MIG_LOST:
+        m = word(s, MSG_FINISH);
+        if (answer.state != MIG_NONE)
+            rc = message_write(s->l.to, TELL_MS, &m);
+        if (rc < 0)
+            return vane_fail(s->v, rc, NULL, "the link to the target was lost");
+        *fate = FATE_LOST;
+        return record_remove(s->v, &s->r);
+    default:
+        return needs_operator(s, "this host lost power while the guest moved; the target has the only copy");
+    }
+}
+
 static int recover(struct source *s, enum migrate_fate *fate)
 {
     enum guest_is is;
@@ -357,12 +392,13 @@ static int recover(struct source *s, enum migrate_fate *fate)
         return rc;
     if (s->r.state == MIG_COMMITTING && is == GUEST_RUNS)
         rc = note(s, MIG_ABORTED, "it had been given back");    /* killed between resume and record */
+    *fate = FATE_OPEN;
+    if (rc == 0 && is == GUEST_POWER && s->r.state == MIG_SENDING && !s->r.xl)
+        return lost_with_power(s, fate);
     if (rc == 0 && (s->r.state == MIG_SENDING || s->r.state == MIG_ABORTING)) {
         if (is == GUEST_POWER)
-            return needs_operator(s, s->r.state == MIG_SENDING
-                                  ? "this host lost power while the guest moved; the target may have the only copy"
-                                  : "this host lost power when the guest was about to go on here; the target's copy "
-                                    "may be out of date");
+            return needs_operator(s, "this host lost power when the guest was about to go on here; the target's copy "
+                                  "may be out of date");
         rc = take_back(s, s->r.xl, NULL);
     }
     if (rc == 0 && s->r.state == MIG_DONE)

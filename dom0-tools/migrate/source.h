@@ -12,7 +12,7 @@
 #include "link.h"
 #include "work.h"
 
-enum migrate_fate { FATE_HERE, FATE_THERE, FATE_OPEN };
+enum migrate_fate { FATE_HERE, FATE_THERE, FATE_OPEN, FATE_LOST };
 
 struct migrate_options {
     const char *transport, *peer;       /* the command; its name for people */

@@ -83,21 +83,31 @@ static int write_all(int fd, const char *p, size_t n)
     while (n) {
         ssize_t w = write(fd, p, n);
 
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w < 0)
+        if (w < 0 && errno == EAGAIN)
+            poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1);
+        else if (w < 0 && errno != EINTR)
             return -1;
+        if (w < 0)
+            continue;
         p += w;
         n -= (size_t)w;
     }
     return 0;
 }
 
-/* Move what is there; false at the end of the input or when the other side is gone. */
+/*
+ * Move what is there; false at the end of the input or when the other side is gone. splice() would wait for room in a socket
+ * with the pipe's lock held, and who writes to the pipe would wait for that, O_NONBLOCK or not: the socket is a non-blocking one.
+ */
 static int forward(int from, int to)
 {
     static char buf[CHUNK];
-    ssize_t n = splice(from, NULL, to, NULL, CHUNK, SPLICE_F_MOVE);
+    struct pollfd room = { .fd = to, .events = POLLOUT };
+    ssize_t n;
+
+    if (poll(&room, 1, -1) < 0)
+        return errno == EINTR;
+    n = splice(from, NULL, to, NULL, CHUNK, SPLICE_F_MOVE);
 
     if (n < 0 && errno == EINVAL) {         /* neither is a pipe */
         n = read(from, buf, sizeof(buf));
@@ -127,6 +137,7 @@ static int client(const char *where, char **words, int count)
     if (write_all(fd, line, used) < 0)
         fail(host);
     p[1].fd = fd;
+    fcntl(fd, F_SETFL, O_NONBLOCK);
     for (;;) {
         if (poll(p, 2, -1) < 0 && errno != EINTR)
             fail("poll");

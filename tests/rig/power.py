@@ -36,9 +36,9 @@ PROMOTE, DISCARD = f"vane migrate --promote {ID} --yes", f"vane migrate --discar
 CELLS = (
     PowerCell("S2", "target", "to", 9 << 20, "-", "source"),
     # The only complete copy was the one that ran there.
-    PowerCell("S2", "source", "to", 9 << 20, "-", "", (("source", DISCARD),)),
+    PowerCell("S2", "source", "to", 9 << 20, "-", ""),
     # The target has all of it and was not told: the operator knows that the source is dead.
-    PowerCell("S5", "source", "from", 0, "S5", "target", (("target", PROMOTE), ("source", DISCARD), ("target", DISCARD))),
+    PowerCell("S5", "source", "from", 0, "S5", "target", (("target", PROMOTE),)),
     PowerCell("S6", "target", "to", 0, "S5", "source"),
     PowerCell("S6", "source", "to", 0, "S5", "target"),
     # It ran at the target, perhaps wrote to its disk, and went with that host: the operator gives the source's copy up.

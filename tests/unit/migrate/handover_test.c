@@ -496,31 +496,59 @@ static void test_garbage(void)
     CU_ASSERT_FALSE(atomic_load(&world->started));
 }
 
-/* The source's host is dead for good: the operator's word starts the copy, once. */
+/* The whole image is over, and then the source's host loses its power: it comes back with its record alone. */
+static bool power_lost_at_source(struct migrate_record *copy)
+{
+    struct migrate_record r = { .role = MIGRATE_SOURCE, .state = MIG_SENDING, .epoch = 3, .guest = guest.uuid,
+                                .domid = 5, .name = "m", .boot = "b", .peer = "there" };
+    struct link l;
+    bool ready = image_over(&l, &r.id);
+
+    link_close(&l);
+    snprintf(r.transport, sizeof(r.transport), "%s", transport);
+    atomic_store(&world->copy[MIGRATE_SOURCE], GUEST_POWER);
+    ready = ready && record_store(v, &r) == 0;
+    settle();
+    recover();                                                  /* does nothing by itself: a complete copy waits */
+    ready = ready && records(MIGRATE_SOURCE) == 1 && records(MIGRATE_TARGET) == 1 && !atomic_load(&world->started);
+    world_open(dir, MIGRATE_TARGET);
+    return ready && record_load(v, MIGRATE_TARGET, &r.id, copy) == 0 && copy->state == MIG_READY;
+}
+
+/* By the operator's word the copy starts, once; when the source is back, it hears of it and nothing is left to do by hand. */
 static void test_promoted(void)
 {
     const struct vane_dom copy = { .domid = 7, .uuid = guest.uuid };
     struct migrate_record r;
-    struct vane_uuid id;
-    struct link l;
 
     begin();
-    CU_ASSERT_FATAL(image_over(&l, &id));
-    link_close(&l);
-    atomic_store(&world->copy[MIGRATE_SOURCE], GUEST_POWER);
-    settle();
-    world_open(dir, MIGRATE_TARGET);
-    CU_ASSERT_FATAL(record_load(v, MIGRATE_TARGET, &id, &r) == 0);
-    CU_ASSERT_EQUAL(r.state, MIG_READY);
+    CU_ASSERT_FATAL(power_lost_at_source(&r));
     CU_ASSERT_EQUAL(migrate_may_start(v, &copy), -EPERM);
-    CU_ASSERT_EQUAL(migrate_recover_target(v, &r), 0);          /* does nothing by itself */
-    CU_ASSERT_FALSE(atomic_load(&world->started));
     CU_ASSERT_EQUAL(migrate_decide_target(v, &r, true), 0);
     CU_ASSERT_TRUE(atomic_load(&world->started));
     CU_ASSERT_EQUAL(migrate_may_start(v, &copy), 0);
     CU_ASSERT_TRUE(migrate_decide_target(v, &r, true) < 0);
     world_open(dir, MIGRATE_SOURCE);
+    recover();
+    CU_ASSERT_EQUAL(records(MIGRATE_SOURCE), 0);
+    CU_ASSERT_EQUAL(records(MIGRATE_TARGET), 0);
+    CU_ASSERT_EQUAL(atomic_load(&world->copy[MIGRATE_TARGET]), GUEST_RUNS);
     CU_ASSERT_EQUAL(atomic_load(&world->wrong), 0);
+}
+
+/* The operator does not want it: it was lost with its host, and that is all. */
+static void test_not_promoted(void)
+{
+    struct migrate_record r;
+
+    begin();
+    CU_ASSERT_FATAL(power_lost_at_source(&r));
+    CU_ASSERT_EQUAL(migrate_decide_target(v, &r, false), 0);
+    world_open(dir, MIGRATE_SOURCE);
+    recover();
+    CU_ASSERT_EQUAL(records(MIGRATE_SOURCE), 0);
+    CU_ASSERT_EQUAL(records(MIGRATE_TARGET), 0);
+    CU_ASSERT_FALSE(atomic_load(&world->started));
 }
 
 int main(int argc, char **argv)
@@ -530,7 +558,8 @@ int main(int argc, char **argv)
         UNIT(test_source_killed), UNIT(test_target_killed),
         UNIT(test_records_cannot_be_written), UNIT(test_link_cut), UNIT(test_link_stalls),
         UNIT(test_second_is_refused), UNIT(test_old_doubled_and_foreign_messages),
-        UNIT(test_newer_connection_takes_over), UNIT(test_garbage), UNIT(test_promoted), { 0 },
+        UNIT(test_newer_connection_takes_over), UNIT(test_garbage), UNIT(test_promoted),
+        UNIT(test_not_promoted), { 0 },
     };
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
     char command[128];
