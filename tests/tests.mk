@@ -46,11 +46,11 @@ $(B)/agents/%: tests/agents/%.c
 $(B)/agents/domwatch $(B)/agents/domfill $(B)/agents/logcost: AGENT_LIBS = -lxenctrl
 $(B)/agents/checker: AGENT_FLAGS = -static -s -pthread
 $(B)/agents/checker: AGENT_LIBS = -lz
-$(B)/agents/churn $(B)/agents/rt: AGENT_FLAGS = -static -s
+$(B)/agents/churn: AGENT_FLAGS = -static -s
 
 DOM0_FILES += $(B)/agents/rexec:/usr/bin/rexec $(B)/agents/domwatch:/usr/bin/domwatch \
               $(B)/agents/domfill:/usr/bin/domfill $(B)/agents/killat:/usr/bin/killat $(B)/agents/logcost:/usr/bin/logcost
-DOMU_FILES += $(B)/agents/checker:/usr/bin/checker $(B)/agents/churn:/usr/bin/churn $(B)/agents/rt:/usr/bin/rt
+DOMU_FILES += $(B)/agents/checker:/usr/bin/checker $(B)/agents/churn:/usr/bin/churn
 
 # ---- build/dom0.img
 

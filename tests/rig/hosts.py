@@ -170,7 +170,7 @@ class Guest:
         self.heart = Heart(hosts.log, name)
         hosts.rig.servers.append(self.heart)
         self.transport = "-s rexec"
-        self.launch = launch                        # what starts the checker, as "rt 50 "
+        self.launch = launch                        # what starts the checker, as "checker rt 50 "
         self.vcpus, self.memory, self.number = vcpus, memory, number
         self.has_disk = disk and hosts.disk is not None
         self.checker = (f"checker to={GATEWAY}:{self.heart.port} rate={rate} mib={mib} cold={cold} threads={vcpus} "

@@ -53,10 +53,10 @@ def test_full_disk(rig):
 def test_guest_ignores_suspend(rig):
     """The request is withdrawn, the guest runs on and is moved when it listens again."""
     hosts = Hosts(rig)
-    guest = hosts.guest(launch="rt 50 ").create()
+    guest = hosts.guest(launch="checker rt 50 ").create()
     # Nothing of lower priority gets a turn: neither the shell nor the kernel's thread that hears of requests.
     deaf = int(60 * qemu.SCALE)
-    guest.type("echo -1 >/proc/sys/kernel/sched_rt_runtime_us; (sleep 2; exec rt 40 sh -c "
+    guest.type("echo -1 >/proc/sys/kernel/sched_rt_runtime_us; (sleep 2; exec checker rt 40 sh -c "
                f'"e=\\$((\\$(date +%s)+{deaf})); until [ \\$(date +%s) -ge \\$e ]; do :; done") &')
     time.sleep(5)
     source, target, begin = guest.host, hosts.other(guest.host), time.monotonic()
