@@ -180,7 +180,7 @@ def test_tiny_guests(rig):
             source.machine.check(f"vane migrate --stall-timeout {int(10 * qemu.SCALE)} -s rexec {elf} {target.address}", 300)
             until(target.machine, f"grep -qs 'resumed: 0' /var/log/vane/{elf}*.console")
         assert " 0% packet loss" in here.machine.check("ping -c 5 -i 0.1 -W 5 10.0.0.2", 60)
-        there.machine.check("[ $(vane list | wc -l) = %d ]" % (5 if target is there else 2))
+        until(there.machine, "[ $(vane list | wc -l) = %d ]" % (5 if target is there else 2))
     for elf in ("worker", "net", "disk"):
         here.machine.check(f"vane shutdown {elf}", 60)
         verdict(here.machine, elf)

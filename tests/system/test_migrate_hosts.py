@@ -65,7 +65,7 @@ def test_guest_ignores_suspend(rig):
     # What starves its kernel's threads may starve its network too: that it runs on is the hypervisor's word.
     equal(list(copies(hosts.log, guest.uuid).items()), [((source.name, source.domid(guest.name)), "run")], "copies of the guest")
     time.sleep(max(0, begin + deaf - time.monotonic()))
-    guest.runs(10, 50)                          # it hears now, and must not suspend
+    guest.runs(60, 50)                          # it hears now, and must not suspend
     guest.migrate()
     guest.runs(30)
     guest.verdict()

@@ -5,6 +5,7 @@ import time
 
 import pki
 import qemu
+from guests import until
 from hosts import Hosts
 from scenario import only_on, slow
 from test_migrate import end
@@ -21,7 +22,7 @@ def refused(guest, *words):
     text += target.machine.check("cat /tmp/listen.log")
     assert status != 0 and any(word in text for word in words), text
     guest.runs(5)
-    target.machine.check("[ $(vane list | wc -l) = 2 ] && ! ls /var/lib/vane/migrations | grep .")
+    until(target.machine, "[ $(vane list | wc -l) = 2 ] && ! ls /var/lib/vane/migrations | grep .")
 
 
 @slow
