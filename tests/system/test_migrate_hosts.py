@@ -54,10 +54,12 @@ def test_guest_ignores_suspend(rig):
     """The request is withdrawn, the guest runs on and is moved when it listens again."""
     hosts = Hosts(rig)
     guest = hosts.guest(launch="checker rt 50 ").create()
-    # Nothing of lower priority gets a turn: neither the shell nor the kernel's thread that hears of requests.
+    # Nothing of lower priority gets a turn: neither the shell nor the kernel's thread that hears of requests. It starts no
+    # process meanwhile: what those leave would never be freed.
     deaf = int(60 * qemu.SCALE)
     guest.type("echo -1 >/proc/sys/kernel/sched_rt_runtime_us; (sleep 2; exec checker rt 40 sh -c "
-               f'"e=\\$((\\$(date +%s)+{deaf})); until [ \\$(date +%s) -ge \\$e ]; do :; done") &')
+               f'"read x y </proc/uptime; e=\\$((\\${{x%.*}}+{deaf})); '
+               'until [ \\${x%.*} -ge \\$e ]; do read x y </proc/uptime; done") &')
     time.sleep(5)
     source, target, begin = guest.host, hosts.other(guest.host), time.monotonic()
     status, text = source.machine.run(guest.migrate_command(target) + " 2>&1", deaf)
