@@ -26,14 +26,14 @@
 
 static int map_m2p(struct guest_view *g)
 {
-    unsigned long max_mfn;
+    unsigned long nr_mfns;          /* ABI: one more than the highest, so that the list asked for is as long as Xen's */
     xen_pfn_t *chunk, *frame;
     uint64_t chunks;
     int rc = -ENOMEM;
 
-    if (xc_maximum_ram_page(g->v->xc, &max_mfn) < 0)
+    if (xc_maximum_ram_page(g->v->xc, &nr_mfns) < 0)
         return vane_fail(g->v, -errno, NULL, "cannot learn the size of memory: %s", strerror(errno));
-    chunks = (max_mfn + 1 + M2P_CHUNK_FRAMES * 512 - 1) / (M2P_CHUNK_FRAMES * 512);
+    chunks = (nr_mfns + M2P_CHUNK_FRAMES * 512 - 1) / (M2P_CHUNK_FRAMES * 512);
     chunk = calloc(chunks, sizeof(*chunk));
     frame = calloc(chunks * M2P_CHUNK_FRAMES, sizeof(*frame));
     if (chunk && frame && xc_machphys_mfn_list(g->v->xc, chunks, chunk) == 0) {
@@ -41,7 +41,7 @@ static int map_m2p(struct guest_view *g)
             frame[i] = chunk[i / M2P_CHUNK_FRAMES] + i % M2P_CHUNK_FRAMES;
         g->m2p_frames = chunks * M2P_CHUNK_FRAMES;
         g->m2p = xenforeignmemory_map(g->v->fmem, DOMID_XEN, PROT_READ, g->m2p_frames, frame, NULL);
-        g->m2p_entries = max_mfn + 1;
+        g->m2p_entries = nr_mfns;
         rc = g->m2p ? 0 : -errno;
     }
     free(chunk);

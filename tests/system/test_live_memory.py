@@ -58,7 +58,8 @@ def churns(dom0):
 def churn_and_save(rig, vcpus, smp, saves):
     """Fork, copy on write, page tables made and freed, protections changed, memory ballooned out and in: what a live image
     has of it is what the guest goes on with, and a page that was not logged is one that it finds wrong."""
-    dom0 = rig.boot_with_guests(mem="2G", smp=smp, hv_args="dom0_mem=1G")
+    # An image of a guest that writes without end holds its memory several times, and Dom0 keeps it in its own.
+    dom0 = rig.boot_with_guests(mem=f"{1 + vcpus}G", smp=smp, hv_args=f"dom0_mem={vcpus}G")
     memory = 128 + 24 * (vcpus - 1)             # each CPU costs Linux some, each worker its region and tables
     dom0.check("vane create --wait " + write_config(dom0, "c", memory=memory, vcpus=vcpus), 180)
     vane_says(dom0, "c", "guest ready")

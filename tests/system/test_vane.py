@@ -102,7 +102,8 @@ def test_killed_commands_leave_nothing(rig):
 
 
 def save_and_restore(rig, saver, restorer):
-    dom0 = rig.boot_with_guests(mem="2G", hv_args="dom0_mem=1G")
+    # q35 puts the third GiB above 4 GiB: the M2P table has a hole, and ends at the end of a page of its own.
+    dom0 = rig.boot_with_guests(mem="3G", hv_args="dom0_mem=1G")
     dom0.check("vane create --wait " + write_config(dom0, "s", memory=96), 180)
     vane_says(dom0, "s", "guest ready")
     vane_does(dom0, "s", "while sleep 1; do echo ti''ck $((n=n+1)); done")
