@@ -12,7 +12,7 @@
  *   I2  no side gives up a complete copy while it is the last one that is up to date.
  *   End  when faults are used up, recovery ends with one legal outcome (judge).
  *
- * -DBROKEN=1..7 each leave one rule of the protocol out; the checker must then find a violation.
+ * -DBROKEN=1..8 each leave one rule of the protocol out; the checker must then find a violation.
  */
 #ifndef BROKEN
 #define BROKEN 0
@@ -209,8 +209,9 @@ tell:                           /* it runs here: the other copy is out of date *
 recover:                        /* a new process, the record, and what the hypervisor says */
     src_epoch++;
     if
-    :: (src_rec == SENDING || src_rec == ABORTING) && src_dom == GONE && src_power_lost ->
-        operator = true; goto ended                             /* the target may hold the only copy */
+    :: src_rec == SENDING && src_dom == GONE && src_power_lost -> goto lost
+    :: src_rec == ABORTING && src_dom == GONE && src_power_lost ->
+        operator = true; goto ended                             /* the target's copy may be out of date */
     :: (src_rec == SENDING || src_rec == ABORTING) && !(src_dom == GONE && src_power_lost) -> goto abort
     :: src_rec == ABORTED -> goto tell
     :: src_rec == DONE -> goto destroy
@@ -228,6 +229,37 @@ recover:                        /* a new process, the record, and what the hyper
         goto wait
 #endif
     fi;
+
+lost:                           /* before COMMIT was said: only the operator can have started the target's copy */
+    put(s2t, QUERY, src_epoch);
+    do
+    :: t2s?answer, epoch ->
+        if
+        :: epoch < src_epoch -> skip                            /* late */
+        :: else ->
+            if
+            :: answer == RUNNING -> goto done                   /* promoted */
+            :: answer == NONE || answer == DISCARDED || answer == LOST ->
+                put(s2t, FINISH, src_epoch);
+                src_rec = NONE; goto ended                      /* there is no copy: nothing left to decide */
+#if BROKEN == 8                 /* nothing here, so nothing there */
+            :: answer == READY -> put(s2t, DISCARD, src_epoch); src_rec = NONE; goto ended
+#else
+            :: answer == READY || answer == COMMITTED -> goto ask
+#endif
+            fi
+        fi
+    :: timeout -> goto ask
+    :: haste > 0 -> haste--; goto ask
+    od;
+
+ask:                            /* the target may hold the only copy */
+    operator = true;
+    do
+    :: tgt_rec == RUNNING || tgt_rec == LOST || tgt_rec == DISCARDED -> src_epoch++; goto lost  /* vaned asks again */
+    :: goto ended
+    od;
+
 ended:
     source_ended = true
 }
@@ -306,7 +338,7 @@ start:
 drop:
     tgt_fault();
     d_step {
-        assert(src_dom != GONE || src_went_on || src_power_lost || tgt_bad || tgt_dom == GONE); /* I2 */
+        assert(src_dom != GONE || src_went_on || tgt_bad || tgt_dom == GONE);   /* I2 */
         assert(tgt_dom != RUN);
         tgt_dom = GONE
     };

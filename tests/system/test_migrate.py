@@ -142,7 +142,8 @@ def test_throttle(rig):
     """It writes faster than the link carries: as it is, the promised downtime cannot be kept; slowed down, it can."""
     hosts = Hosts(rig)
     guest = hosts.guest(rate=100000, disk=False).create()
-    promise = f"--strict --max-downtime 400 --stall-timeout {int(10 * qemu.SCALE)}"
+    # 8 MiB are written all the time, half of which the link is allowed to carry in what is promised.
+    promise = f"--strict --max-downtime 400 --bandwidth 10 --stall-timeout {int(10 * qemu.SCALE)}"
     status, text = guest.host.machine.run(guest.migrate_command(hosts.other(guest.host), promise), 300)
     assert status != 0 and "faster than the link carries" in text, text
     guest.runs(30)
