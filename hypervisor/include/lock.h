@@ -4,8 +4,8 @@
  *
  * Ticket locks: waiters are served in order, so no CPU starves (XSA-114). Our own code on metal and on the host,
  * so that sanitizers see it. spin_lock() does not touch the interrupt flag; spin_lock_irq() disables interrupts
- * and returns the old flag for spin_unlock_irq(). A lock that an interrupt handler takes is always taken with the
- * irq form (ranks RUNQ and later).
+ * and returns the old flag for spin_unlock_irq(). Ranks from RUNQ on are taken by interrupt handlers, so always with
+ * the irq form (checked).
  */
 #ifndef PARAVANE_LOCK_H
 #define PARAVANE_LOCK_H

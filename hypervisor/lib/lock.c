@@ -60,12 +60,18 @@ static void acquire(spinlock_t *l)
         machine_cpu_relax();
 }
 
-void spin_lock(spinlock_t *l)
+static void lock_it(spinlock_t *l)
 {
     const unsigned cpu = this_cpu();
     held_push(l, cpu, false);
     acquire(l);
     l->holder = (uint16_t)(cpu + 1);
+}
+
+void spin_lock(spinlock_t *l)
+{
+    BUG_ON(l->rank >= RANK_FIRST_IRQ);
+    lock_it(l);
 }
 
 void spin_unlock(spinlock_t *l)
@@ -94,7 +100,7 @@ bool spin_trylock(spinlock_t *l)
 unsigned long spin_lock_irq(spinlock_t *l)
 {
     const unsigned long flags = machine_irq_save();
-    spin_lock(l);
+    lock_it(l);
     return flags;
 }
 
@@ -112,7 +118,7 @@ bool spin_is_held(const spinlock_t *l)
 void spin_lock_pair(spinlock_t *a, unsigned ka, spinlock_t *b, unsigned kb)
 {
     spinlock_t *const first = ka <= kb ? a : b, *const second = ka <= kb ? b : a;
-    spin_lock(first);
+    lock_it(first);
     if (first == second)
         return;
     const unsigned cpu = this_cpu();

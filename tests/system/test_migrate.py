@@ -104,6 +104,7 @@ def test_cable_pulled(rig):
     learn(guest)
     for seconds, moves in ((1, True), (60, False)):
         source, target = guest.host, hosts.other(guest.host)
+        hosts.log("migrate", guest=guest.name, source=source.name, target=target.name)
         source.machine.check("rm -f /tmp/status; ( " + guest.migrate_command(target, f"--stall-timeout {int(10 * qemu.SCALE)}") +
                              " >/tmp/out 2>&1; echo $? >/tmp/status ) </dev/null & true")
         time.sleep(1)

@@ -2,8 +2,11 @@
 /* lib_test.c - printf, parsing, range sets against a bitmap, locks and their order */
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "bitmap.h"
 #include "boot_fake.h"
@@ -183,11 +186,55 @@ static void test_lock_pairs(void)
     CU_ASSERT_FALSE(spin_is_held(&a));
 }
 
+static void in_order(void)
+{
+    spinlock_t outer = SPINLOCK_INIT(WALLCLOCK), inner = SPINLOCK_INIT(FIFO);
+    const unsigned long flags = (spin_lock(&outer), spin_lock_irq(&inner));
+    spin_unlock_irq(&inner, flags);
+    spin_unlock(&outer);
+}
+
+static void in_wrong_order(void)
+{
+    spinlock_t outer = SPINLOCK_INIT(HEAP), inner = SPINLOCK_INIT(PAGE);
+    spin_lock(&outer);
+    spin_lock(&inner);
+}
+
+/* An interrupt would come in here, and its handler take a lock that is further out. */
+static void with_interrupts_on(void)
+{
+    spinlock_t l = SPINLOCK_INIT(FIFO);
+    spin_lock(&l);
+}
+
+static bool lives_through(void (*locks)(void))
+{
+    int status = 0;
+    const pid_t pid = fork();
+
+    if (pid == 0) {
+        close(STDERR_FILENO);
+        signal(SIGABRT, SIG_DFL);
+        locks();
+        _exit(0);
+    }
+    CU_ASSERT_EQUAL_FATAL(waitpid(pid, &status, 0), pid);
+    return status == 0;
+}
+
+static void test_lock_order(void)
+{
+    CU_ASSERT_TRUE(lives_through(in_order));
+    CU_ASSERT_FALSE(lives_through(in_wrong_order));
+    CU_ASSERT_FALSE(lives_through(with_interrupts_on));
+}
+
 int main(void)
 {
     static const struct unit_case cases[] = {
         UNIT(test_printf), UNIT(test_parse), UNIT(test_cmdline), UNIT(test_rangeset), UNIT(test_bitmap), UNIT(test_lock_excludes),
-        UNIT(test_lock_pairs), { 0 },
+        UNIT(test_lock_pairs), UNIT(test_lock_order), { 0 },
     };
     fake_machine_init(64);
     return unit_main("lib", cases);
