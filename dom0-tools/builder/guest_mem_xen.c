@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "../lib/handle.h"
+#include "../lib/unmap.h"
 #include "guest_mem_xen.h"
 
 #define SUPER_ORDER 9u
@@ -132,5 +133,5 @@ void *gm_map(struct guest_mem *gm, uint64_t pfn, size_t nr)
 
 void gm_unmap(struct guest_mem *gm, void *window, size_t nr)
 {
-    xenforeignmemory_unmap(gm->v->fmem, window, nr);
+    vane_unmap(gm->v, window, nr);
 }

@@ -3,6 +3,7 @@
 #ifndef VANE_HANDLE_H
 #define VANE_HANDLE_H
 
+#include <xencall.h>
 #include <xenctrl.h>
 #include <xenevtchn.h>
 #include <xenforeignmemory.h>
@@ -29,6 +30,8 @@ struct vane {
     struct store_pipe *pipe;        /* of transactions */
     struct names *names;            /* names.h; NULL: not kept */
     xenforeignmemory_handle *fmem;
+    xencall_handle *call;           /* unmap.c */
+    multicall_entry_t *calls;
 };
 
 #endif

@@ -67,6 +67,10 @@ void vane_close(struct vane *v)
 {
     if (!v)
         return;
+    if (v->calls)
+        xencall_free_buffer(v->call, v->calls);
+    if (v->call)
+        xencall_close(v->call);
     if (v->fmem)
         xenforeignmemory_close(v->fmem);
     if (v->pipe)

@@ -17,6 +17,7 @@
 
 #include <xen/memory.h>
 
+#include "../lib/unmap.h"
 #include "guest_view.h"
 
 #define NO_FRAME (~0ull)
@@ -84,7 +85,7 @@ static int next_level(struct guest_view *g, const xen_pfn_t *tables, uint64_t n,
             rc = -EINVAL;
         out[i] = (e >> PTE_MFN_SHIFT) & PTE_MFN_MASK;
     }
-    xenforeignmemory_unmap(g->v->fmem, w, n);
+    vane_unmap(g->v, w, n);
     return rc;
 }
 
@@ -141,7 +142,7 @@ static int find_p2m_list(struct guest_view *g, uint64_t top)
     rc = !leaf ? -ENOMEM : middle ? 0 : -errno;
     if (middle) {
         memcpy(g->p2m_mfn, middle, g->p2m_frames * sizeof(*g->p2m_mfn));
-        xenforeignmemory_unmap(g->v->fmem, middle, n);
+        vane_unmap(g->v, middle, n);
     }
     free(leaf);
     return rc;
@@ -176,8 +177,7 @@ static int map_p2m(struct guest_view *g)
 
 static void unmap_p2m(struct guest_view *g)
 {
-    if (g->p2m)
-        xenforeignmemory_unmap(g->v->fmem, (void *)(uintptr_t)g->p2m, g->p2m_frames);
+    vane_unmap(g->v, (void *)(uintptr_t)g->p2m, g->p2m_frames);
     free(g->p2m_mfn);
     g->p2m = NULL;
     g->p2m_mfn = NULL;
@@ -217,8 +217,7 @@ int view_refresh(struct guest_view *g)
 void view_close(struct guest_view *g)
 {
     unmap_p2m(g);
-    if (g->m2p)
-        xenforeignmemory_unmap(g->v->fmem, (void *)(uintptr_t)g->m2p, g->m2p_frames);
+    vane_unmap(g->v, (void *)(uintptr_t)g->m2p, g->m2p_frames);
     if (g->shared)
         xenforeignmemory_unmap(g->v->fmem, g->shared, 1);
     g->m2p = NULL;

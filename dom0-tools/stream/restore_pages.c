@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "../lib/unmap.h"
 #include "restore.h"
 
 #define NO_FRAME (~0ull)
@@ -113,7 +114,7 @@ static int clear_pages(struct restorer *r, const uint64_t *pfn, unsigned n)
         if (!page_is_zero(w + (size_t)i * 4096))
             memset(w + (size_t)i * 4096, 0, 4096);
     }
-    xenforeignmemory_unmap(r->v->fmem, w, n);
+    vane_unmap(r->v, w, n);
     return 0;
 }
 
@@ -138,8 +139,7 @@ static int read_pages(struct restorer *r, const uint64_t *pfn, const unsigned *k
                 rc = write_table(r, (uint64_t *)(void *)to, table);
         }
     }
-    if (w)
-        xenforeignmemory_unmap(r->v->fmem, w, n);
+    vane_unmap(r->v, w, n);
     for (unsigned i = 0; i < n; i++)
         r->written[pfn[i]] = 1;
     return rc;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "../lib/unmap.h"
 #include "restore.h"
 
 #define PIN_BATCH 512u
@@ -285,8 +286,7 @@ static int put_p2m(struct restorer *r)
         rc = fail(r, "cannot map the guest's memory map");
     for (uint64_t i = 0; w && i < r->p2m_frames * 512; i++)
         w[i] = i <= r->max_pfn ? r->mfn[i] : ~0ull;
-    if (w)
-        xenforeignmemory_unmap(r->v->fmem, w, r->p2m_frames);
+    vane_unmap(r->v, w, r->p2m_frames);
     free(frame);
     return rc;
 }

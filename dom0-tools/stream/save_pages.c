@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "../lib/handle.h"
+#include "../lib/unmap.h"
 #include "save.h"
 
 /* One batch sorted out. */
@@ -134,8 +135,7 @@ static int send_batch(struct saver *s)
         rc = write_zeros(s, &o);
     if (rc == 0)
         rc = write_pages(s, &o);
-    if (w)
-        xenforeignmemory_unmap(s->v->fmem, w, frames);
+    vane_unmap(s->v, w, frames);
     s->raw_bytes += s->n * 8 + (uint64_t)frames * 4096;
     s->n = 0;
     return rc;
