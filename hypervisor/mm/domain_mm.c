@@ -2,9 +2,10 @@
 /*
  * domain_mm.c - a domain's memory, from the first frame to the last
  *
- * Relinquish, restartable at every step: half-dropped tables and roots of its vCPUs, then frame by frame: pin, abandoned
- * validation, allocation reference. What others still map (grants, foreign mappings) lingers until they let go; the last
- * frame to be freed reports the domain dead (frame_owner.c).
+ * Relinquish, restartable at every step: half-dropped tables and roots of its vCPUs; pins and abandoned validations; then,
+ * frame by frame, the allocation reference. In this order most frames have no other when their turn comes, and go many at
+ * a time. What others still map (grants, foreign mappings) lingers until they let go; the last frame to be freed reports
+ * the domain dead (frame_owner.c).
  *
  *   I1  Runs when no vCPU of the domain runs any more and `dying` forbids new allocations and pins.
  *   I2  relinquish_put names a table whose pin we cleared and whose references are ours to drop.
@@ -21,6 +22,9 @@
 #include "mm/page_type.h"
 #include "mm/pt_update.h"
 #include "hypercall/hypercall.h"
+
+#define AT_ONCE 64u             /* frames that go with one hold of a lock */
+#define LOOK_EVERY 8u           /* steps between two looks at the clock; with a table each they are long */
 
 int domain_mm_create(struct domain *d)
 {
@@ -66,9 +70,49 @@ static int relinquish_frame(struct domain *d, mfn_t m)
         if (rc)
             return rc;
     }
-    if (page_ref_drop_allocation(m, d))
+    if (d->mm.tables_done && page_ref_drop_allocation(m, d))
         dirty_log_mark(d, m);
+    domain_mm_set_aside(d, m);
     return 0;
+}
+
+/* 1: there is none. */
+static int relinquish_first(struct domain *d)
+{
+    domid_t owner;
+    int rc = 0;
+
+    spin_lock(&d->mm.lock);
+    const mfn_t m = mfn(d->mm.first);
+    /* False: another CPU has taken the last reference and will unlink it as soon as we let go of the lock. */
+    const bool held = m.n && page_ref_get_any(m, &owner);
+    spin_unlock(&d->mm.lock);
+
+    if (m.n == 0)
+        return 1;
+    if (held) {
+        rc = relinquish_frame(d, m);
+        page_ref_put(m);
+    } else {
+        machine_cpu_relax();
+    }
+    return rc;
+}
+
+/* One pass over the list of owned frames: the tables, or all. */
+static int relinquish_all(struct domain *d)
+{
+    int rc = 0;
+
+    for (unsigned n = 1; rc == 0; n++) {
+        const unsigned many = d->mm.tables_done ? domain_mm_free_alone(d, AT_ONCE) : domain_mm_pass_over(d, AT_ONCE);
+
+        if (many < AT_ONCE)
+            rc = relinquish_first(d);
+        if (rc == 0 && n % LOOK_EVERY == 0 && hypercall_preempt())
+            rc = -ERESTART;
+    }
+    return rc == 1 ? 0 : rc;
 }
 
 int domain_mm_relinquish(struct domain *d)
@@ -77,30 +121,11 @@ int domain_mm_relinquish(struct domain *d)
 
     if (rc == 0)
         rc = relinquish_vcpus(d);
-
-    for (unsigned n = 0; rc == 0; n++) {
-        domid_t owner;
-
-        spin_lock(&d->mm.lock);
-        const mfn_t m = mfn(d->mm.first);
-        /* False: another CPU has taken the last reference and will unlink it as soon as we let go of the lock. */
-        const bool held = m.n && page_ref_get_any(m, &owner);
-        spin_unlock(&d->mm.lock);
-        if (m.n == 0)
-            break;
-        if (n % 64 == 63 && hypercall_preempt())
-            rc = -ERESTART;
-        else if (held)
-            rc = relinquish_frame(d, m);
-        if (held) {
-            if (rc == 0)
-                domain_mm_set_aside(d, m);
-            page_ref_put(m);
-        } else {
-            machine_cpu_relax();
-        }
+    while (rc == 0 && !d->mm.tables_done) {
+        rc = relinquish_all(d);
+        d->mm.tables_done = rc == 0 && domain_mm_take_up(d);
     }
-    return rc;
+    return rc == 0 ? relinquish_all(d) : rc;
 }
 
 void domain_mm_destroy(struct domain *d)

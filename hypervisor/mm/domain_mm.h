@@ -18,7 +18,8 @@ struct domain_mm {
     uint64_t max_pages;
     uint64_t claimed;           /* reserved by XENMEM_claim_pages, not yet allocated; under HEAP */
     uint32_t first;             /* list of owned frames, linked through struct frame; 0: empty */
-    uint32_t lingering;         /* frames that relinquish is done with but others still refer to */
+    uint32_t lingering;         /* frames that this pass of relinquish is done with */
+    bool tables_done;           /* relinquish: no pin is left. Under DOMCTL */
     uint64_t xenheap_pages;     /* our pages shared with the guest (shared_info, grant table) */
     mfn_t relinquish_put;       /* a table that relinquish has half dropped; .n 0: none. Under DOMCTL */
 
@@ -36,8 +37,14 @@ struct pending_put {
     mfn_t mfn[PENDING_PUTS];
 };
 
-/* For relinquish: move @m from the head of the list of owned frames to the lingering ones. */
+/*
+ * For relinquish, from the head of the list of owned frames: move @m to the lingering ones; move up to @max that are
+ * neither pinned nor half validated; free up to @max that nobody refers to; begin again with what was set aside.
+ */
 void domain_mm_set_aside(struct domain *d, mfn_t m);
+unsigned domain_mm_pass_over(struct domain *d, unsigned max);
+unsigned domain_mm_free_alone(struct domain *d, unsigned max);
+bool domain_mm_take_up(struct domain *d);      /* false: there are frames that were not looked at */
 
 int domain_mm_create(struct domain *d);
 /* Drop every reference the domain holds on its own tables, then free its frames; -ERESTART when preempted. */

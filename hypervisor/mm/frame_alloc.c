@@ -124,13 +124,13 @@ void frame_free_block(mfn_t m, unsigned order)
 
 /* ---- frames that wait to be cleared (I5) ---- */
 
-void frame_free_uncleared(mfn_t m)
+void frame_free_uncleared(mfn_t first, mfn_t last, unsigned n)
 {
     spin_lock(&heap_lock);
-    frame_of(m)->next = waiting;
-    waiting = (uint32_t)m.n;
-    WRITE_ONCE(nr_waiting_frames, nr_waiting_frames + 1);
-    free_pages++;
+    frame_of(last)->next = waiting;
+    waiting = (uint32_t)first.n;
+    WRITE_ONCE(nr_waiting_frames, nr_waiting_frames + n);
+    free_pages += n;
     spin_unlock(&heap_lock);
 }
 

@@ -50,8 +50,11 @@ void frame_unshare(mfn_t m, struct domain *d);
 void frame_free_last(mfn_t m, uint64_t old_ref);
 /* The frames of a free block, or of a stolen page, go to the free lists; counts are 0 and no list names them. */
 void frame_free_block(mfn_t m, unsigned order);
-/* The same for one frame that a domain held: an idle CPU clears it before somebody needs it, if there is time. */
-void frame_free_uncleared(mfn_t m);
+/*
+ * The same for @n frames that a domain held, linked by next from @first to @last: an idle CPU clears them before somebody
+ * needs them, if there is time.
+ */
+void frame_free_uncleared(mfn_t first, mfn_t last, unsigned n);
 /* Is there anything for frame_scrub_some() to clear? It clears a few frames. Idle CPUs, interrupts on. */
 bool frame_scrub_wanted(void);
 void frame_scrub_some(void);

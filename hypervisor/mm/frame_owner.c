@@ -108,20 +108,51 @@ static void domain_unlink(struct domain *d, mfn_t m)
     f->next = f->prev = 0;
 }
 
-void domain_mm_set_aside(struct domain *d, mfn_t m)
+static void set_aside_first(struct domain *d)
 {
+    const mfn_t m = mfn(d->mm.first);
     struct frame *f = frame_of(m);
 
+    domain_unlink(d, m);
+    f->next = d->mm.lingering;
+    if (f->next)
+        frame_table[f->next].prev = (uint32_t)m.n;
+    d->mm.lingering = (uint32_t)m.n;
+}
+
+void domain_mm_set_aside(struct domain *d, mfn_t m)
+{
     spin_lock(&d->mm.lock);
     /* Not when its last reference went meanwhile and somebody else has unlinked it. */
-    if (d->mm.first == m.n) {
-        domain_unlink(d, m);
-        f->next = d->mm.lingering;
-        if (f->next)
-            frame_table[f->next].prev = (uint32_t)m.n;
-        d->mm.lingering = (uint32_t)m.n;
+    if (d->mm.first == m.n)
+        set_aside_first(d);
+    spin_unlock(&d->mm.lock);
+}
+
+unsigned domain_mm_pass_over(struct domain *d, unsigned max)
+{
+    unsigned n = 0;
+
+    spin_lock(&d->mm.lock);
+    for (; n < max && d->mm.first; n++) {
+        if (atomic_load_explicit(&frame_table[d->mm.first].type, memory_order_relaxed) & (PGT_PINNED | PGT_PARTIAL))
+            break;
+        set_aside_first(d);
     }
     spin_unlock(&d->mm.lock);
+    return n;
+}
+
+bool domain_mm_take_up(struct domain *d)
+{
+    spin_lock(&d->mm.lock);
+    const bool done = !d->mm.first;
+    if (done) {
+        d->mm.first = d->mm.lingering;
+        d->mm.lingering = 0;
+    }
+    spin_unlock(&d->mm.lock);
+    return done;
 }
 
 static int alloc_domain(struct domain *d, unsigned order, unsigned addr_bits, bool clear, mfn_t *out)
@@ -209,9 +240,42 @@ static void release_frame(struct domain *d, mfn_t m)
 
     atomic_store_explicit(&f->type, 0, memory_order_relaxed);
     f->stamp_progress = tlb_epoch_now();
-    frame_free_uncleared(m);
+    frame_free_uncleared(m, m, 1);
     if (last && domain_is_dying(d))
         domain_check_dead(d);
+}
+
+unsigned domain_mm_free_alone(struct domain *d, unsigned max)
+{
+    uint32_t list = 0, end = 0;
+    unsigned n = 0;
+
+    spin_lock(&d->mm.lock);
+    for (; n < max && d->mm.first; n++) {
+        const mfn_t m = mfn(d->mm.first);
+        struct frame *f = frame_of(m);
+        uint64_t alone = OWNED_BY(d) | FRAME_F_ALLOCATED | 1;
+
+        if (!atomic_compare_exchange_strong(&f->ref, &alone, FRAME_DOMID_XEN << FRAME_OWNER_SHIFT))
+            break;
+        BUG_ON(atomic_load_explicit(&f->type, memory_order_relaxed) & PGT_IN_USE);
+        m2p_set(m, M2P_INVALID);
+        domain_unlink(d, m);
+        atomic_store_explicit(&f->type, 0, memory_order_relaxed);
+        f->stamp_progress = tlb_epoch_now();
+        f->next = list;
+        list = (uint32_t)m.n;
+        end = end ? end : list;
+    }
+    d->mm.tot_pages -= n;
+    const bool last = n && d->mm.tot_pages == 0;
+    spin_unlock(&d->mm.lock);
+
+    if (n)
+        frame_free_uncleared(mfn(list), mfn(end), n);
+    if (last && domain_is_dying(d))
+        domain_check_dead(d);
+    return n;
 }
 
 int frame_steal(struct domain *d, mfn_t m)

@@ -389,6 +389,40 @@ static void test_teardown_preempted(void)
     }
 }
 
+/* What others hold outlives it: two data frames and a table among many, wherever the walk is cut. */
+static void test_teardown_leaves_what_others_hold(void)
+{
+    for (unsigned k = 0; k < 8; k++) {
+        mfn_t data[150], table;
+
+        fx_init(&x);
+        wide_tree();
+        table = x.fa[3];
+        CU_ASSERT_EQUAL(fx_pin(&x.va, 4, x.fa[0]), 0);
+        for (unsigned i = 0; i < 150; i++)
+            CU_ASSERT_EQUAL_FATAL(frame_alloc_domain(&x.a, 0, 0, &data[i]), 0);
+        CU_ASSERT_TRUE(page_ref_get(data[0], &x.a));
+        CU_ASSERT_TRUE(page_ref_get(data[100], &x.a));
+        CU_ASSERT_TRUE(page_ref_get(table, &x.a));
+        x.a.dying = DYING_RELINQUISH;
+        fake_preempt_at(k, k);
+        while (domain_mm_relinquish(&x.a) == -ERESTART)
+            page_type_audit(false);
+        fake_preempt_at(0, 0);
+        CU_ASSERT_EQUAL(x.a.mm.tot_pages, 3);
+        CU_ASSERT_EQUAL(fx_types(table), 0);
+        CU_ASSERT_EQUAL(domain_mm_relinquish(&x.a), 0);         /* the toolstack may ask again */
+        page_ref_put(data[100]);
+        page_ref_put(table);
+        CU_ASSERT_EQUAL(frame_owner(frame_of(table)), DOMID_XEN);
+        CU_ASSERT_EQUAL(x.a.dying, DYING_RELINQUISH);
+        page_ref_put(data[0]);
+        CU_ASSERT_EQUAL(x.a.mm.tot_pages, 0);
+        CU_ASSERT_EQUAL(x.a.dying, DYING_DEAD);
+        fx_end(&x);
+    }
+}
+
 static void test_shared_frame_is_never_a_table(void)
 {
     fx_init(&x);
@@ -416,6 +450,7 @@ int main(void)
         UNIT(test_claim_then_flush_then_validate), UNIT(test_freed_frame_is_flushed_before_reuse),
         UNIT(test_preempted_everywhere), UNIT(test_failed_validation_undone_in_pieces),
         UNIT(test_abandoned_half_way), UNIT(test_release_abandoned_half_way), UNIT(test_teardown_preempted),
+        UNIT(test_teardown_leaves_what_others_hold),
         UNIT(test_shared_frame_is_never_a_table), { 0 }
     };
 
