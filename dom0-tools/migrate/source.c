@@ -17,6 +17,7 @@
 #include "source.h"
 
 #define BANNER_MS 60000
+#define DECIDE_MS 30000
 #define HELLO_MS 3000               /* xl says nothing before the end: after this it is taken for xl until it speaks */
 #define STALL_S 30
 #define STILL_SILENCE_MS 4000       /* a guest stands still meanwhile: it is to run again within 5 s */
@@ -324,7 +325,9 @@ static int converse(struct source *s, enum migrate_fate *fate)
     if (rc < 0) {                                   /* it runs, and the target cannot have it all */
         if ((rc == -ECANCELED || rc == -EPIPE) && link_next(&s->l, LAST_WORDS_MS, &m) == -EPIPE)
             rc = link_blame(s->v, &s->l);
-        record_remove(s->v, &s->r);
+        /* A link that fell silent did so for both: recovery tells the target, which waits for minutes otherwise. */
+        if (rc != -ETIMEDOUT || note(s, MIG_ABORTED, "the link to the target fell silent") < 0)
+            record_remove(s->v, &s->r);
         return rc;
     }
     rc = hand_over(s, fate);
@@ -546,9 +549,12 @@ int migrate_ask_target(struct vane *v, const struct migrate_record *r, struct me
 
 int migrate_decide_source(struct vane *v, const struct migrate_record *r, bool here)
 {
+    int64_t end = vane_now_ms() + DECIDE_MS;
     struct source s;
-    int rc = open_record(v, r, &s);
+    int rc;
 
+    while ((rc = open_record(v, r, &s)) == -EBUSY && vane_now_ms() < end)
+        usleep(100000);                             /* vaned's recovery ends soon; a migration at work is not cut short */
     if (rc < 0)
         return rc;
     if (here) {
