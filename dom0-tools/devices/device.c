@@ -6,7 +6,9 @@
  *       other two and removed last, so a half-removed device is found again.
  *   I2  no decision depends on a node that the guest can write.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +92,39 @@ bool dev_is_unbound(const struct dev *d)
         return false;
     snprintf(path + n, sizeof(path) - (size_t)n, "/driver");
     return access(path, F_OK) < 0;
+}
+
+/* The kernel's view, not XenStore's: whoever asks often must not take the daemon's time. */
+static bool is_connected(const char *name)
+{
+    char path[300], state[16] = "";
+    int fd;
+
+    snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/%.255s/state", name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return true;                            /* gone meanwhile */
+    if (read(fd, state, sizeof(state) - 1) < 0)
+        state[0] = '\0';
+    close(fd);
+    return strncmp(state, "Connected", 9) == 0;
+}
+
+bool dev_all_connected(uint32_t domid)
+{
+    DIR *dir = opendir("/sys/bus/xen-backend/devices");
+    struct dirent *e;
+    bool all = true;
+
+    while (dir && all && (e = readdir(dir)) != NULL) {
+        unsigned of, number;
+
+        if (sscanf(e->d_name, "%*[^-]-%u-%u", &of, &number) == 2 && of == domid)
+            all = is_connected(e->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    return all;
 }
 
 /* ---- waiting for a back end ---- */

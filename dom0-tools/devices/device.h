@@ -44,6 +44,8 @@ int dev_wait_kernel(struct vane *v, const struct dev *d, bool (*done)(const stru
                     const char *arg, const char *what) MUST_CHECK;
 /* Whether its back end is in no driver's hands: nobody answers there (vbd_release). */
 bool dev_is_unbound(const struct dev *d);
+/* Whether the kernel shows every back end of the domain as connected; true when there is none. */
+bool dev_all_connected(uint32_t domid);
 /* Whether a directory with this device exists. */
 bool dev_exists(struct store_io *io, const struct dev *d);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../daemon/daemon.h"
+#include "../devices/device.h"
 #include "../lib/create.h"
 #include "../lib/handle.h"
 #include "../lib/life.h"
@@ -13,6 +14,8 @@
 #include "guest.h"
 
 #define SLACK_KB 8192u                  /* page tables and the hypervisor's own of a domain */
+#define REUNION_MS 500
+#define REUNION_LOOK_US 20000
 
 /* The domain of the record, without its name: 1, or 0 when there is none (any more). */
 static int find(struct vane *v, const struct migrate_record *r, struct vane_dom *d)
@@ -148,10 +151,23 @@ int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg,
     return rc;
 }
 
+/* The guest's users wait for its front ends, who need XenStore and this host's CPUs more than we do. */
+static void let_it_connect(const struct vane_dom *d)
+{
+    int64_t end = vane_now_ms() + REUNION_MS;
+
+    while (!d->paused && !d->shutdown && !dev_all_connected(d->domid) && vane_now_ms() < end)
+        usleep(REUNION_LOOK_US);
+}
+
 int guest_rename(struct vane *v, const struct migrate_record *r)
 {
     struct vane_dom d;
-    int rc = must_find(v, r, &d);
+    int rc = find(v, r, &d);
+
+    if (rc > 0)
+        let_it_connect(&d);
+    rc = must_find(v, r, &d);
 
     if (rc == 0 && strcmp(d.name, r->name) != 0) {
         rc = vane_rename(v, &d, r->name);

@@ -23,6 +23,7 @@
 
 #define MAX_DOMAINS 128
 #define TIME_EVERY_US 100000
+#define AT_ONCE 32                  /* answers that fit into a page: libxenctrl keeps one at hand, more are mapped anew */
 
 struct seen {
     uint32_t domid;
@@ -83,12 +84,25 @@ static const struct seen *find(const struct seen *list, int n, uint32_t domid)
     return NULL;
 }
 
+static int list(xc_interface *xc, xc_domaininfo_t *info)
+{
+    int n = 0, some;
+
+    do {
+        some = xc_domain_getinfolist(xc, n ? info[n - 1].domain + 1 : 1, AT_ONCE, info + n);
+        if (some < 0)
+            return some;
+        n += some;
+    } while (some == AT_ONCE && n + AT_ONCE <= MAX_DOMAINS);
+    return n;
+}
+
 /* Compare what is with what was, print the difference, keep what is. Returns how many domains there are. */
 static int look(xc_interface *xc, struct seen *was, int had)
 {
     static xc_domaininfo_t info[MAX_DOMAINS];
     struct seen is[MAX_DOMAINS];
-    int n = xc_domain_getinfolist(xc, 1, MAX_DOMAINS, info);
+    int n = list(xc, info);
 
     if (n < 0)
         return had;
