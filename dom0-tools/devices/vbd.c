@@ -102,6 +102,11 @@ int vbd_open(struct vane *v, uint32_t domid, const struct vane_disk *d, enum vbd
                          "check disk= in the configuration", "disk %s: cannot open %s: %s", d->vdev,
                          d->target, strerror(err));
     }
+    /* Linux opens a network disk that is not connected, an empty drive: whoever writes there gets errors. */
+    if (S_ISBLK(st.st_mode) && lseek(fd, 0, SEEK_END) < 512) {
+        close(fd);
+        return vane_fail(v, -ENXIO, "is it connected, a medium inserted?", "disk %s: %s holds nothing", d->vdev, d->target);
+    }
     if (S_ISBLK(st.st_mode) && !d->format && how != VBD_LOOK) {
         out->fd = fd;
         out->rdev = st.st_rdev;

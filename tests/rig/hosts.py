@@ -82,8 +82,9 @@ class Host:
 
     def attach_disks(self):
         for number, disk in enumerate(self.hosts.disks):
-            # -timeout: a host without its disk tells its guests so, it does not hang for ever.
-            self.machine.check(f"nbd-client -N {self.name} {GATEWAY} {disk.port} /dev/nbd{number} -timeout 30 >/dev/null", 60)
+            # -timeout: a host without its disk tells its guests so, it does not hang for ever. Again: a back end may still have it.
+            self.machine.check(f"i=0; until nbd-client -N {self.name} {GATEWAY} {disk.port} /dev/nbd{number} -timeout 30 "
+                               ">/dev/null; do [ $((i=i+1)) -lt 10 ] || exit 1; sleep 1; done", 60)
 
     def detach_disks(self):
         for number in range(len(self.hosts.disks)):

@@ -108,7 +108,7 @@ def test_wrong_and_exhausted(rig):
     dom0 = rig.boot_with_guests()
     config = write_config(dom0, "w", memory=96)
     dom0.check("head -c 100000 /dev/urandom >/tmp/garbage; head -c 3000000 /guests/vmlinuz >/tmp/cut; : >/tmp/empty; "
-               "truncate -s 16M /tmp/a; mkdir /tmp/folder")
+               "truncate -s 16M /tmp/a; mkdir /tmp/folder; modprobe nbd nbds_max=1 max_part=0")
     dom0.check(f"vane create -p {config} 'vif=[\"\"]' 'disk=[\"/tmp/a,raw,xvda,w\"]' && vane destroy w", 120)
     ledger = Ledger(dom0)
     for change, cause in (
@@ -117,7 +117,8 @@ def test_wrong_and_exhausted(rig):
             ("kernel=\"/tmp/empty\"", "kernel /tmp/empty"), ("kernel=\"/tmp/folder\"", "kernel /tmp/folder"),
             ("ramdisk=\"/nowhere\"", "ramdisk /nowhere"), ("memory=16", "memory"),
             ("disk=[\"/nowhere,raw,xvda,w\"]", "/nowhere.*No such file"), ("disk=[\"/tmp/folder,raw,xvda,w\"]", "folder"),
-            ("disk=[\"/tmp/empty,raw,xvda,w\"]", "smaller than a sector"), ("vif=[\"bridge=none\"]", "no bridge none"),
+            ("disk=[\"/tmp/empty,raw,xvda,w\"]", "smaller than a sector"),
+            ("disk=[\"phy:/dev/nbd0,xvda,w\"]", "/dev/nbd0 holds nothing"), ("vif=[\"bridge=none\"]", "no bridge none"),
             ("vif=[\"vifname=lo\"]", "an interface lo exists"), ("pool=\"deep\"", "no CPU pool deep"),
             ("cpus=\"900\"", "cpus= names no CPU"), ("cpuid=\"host,nothing=0\"", "nothing is no CPU feature"),
             ("type=\"hvm\"", "type hvm"), ("name=\"a/b\"", "name cannot be used"),
