@@ -325,8 +325,8 @@ static int converse(struct source *s, enum migrate_fate *fate)
     if (rc < 0) {                                   /* it runs, and the target cannot have it all */
         if ((rc == -ECANCELED || rc == -EPIPE) && link_next(&s->l, LAST_WORDS_MS, &m) == -EPIPE)
             rc = link_blame(s->v, &s->l);
-        /* A link that fell silent did so for both: recovery tells the target, which waits for minutes otherwise. */
-        if (rc != -ETIMEDOUT || note(s, MIG_ABORTED, "the link to the target fell silent") < 0)
+        /* A link that fell silent, perhaps, and so for both: recovery tells the target, which waits for minutes otherwise. */
+        if (rc != -ETIMEDOUT || note(s, MIG_ABORTED, "time was up") < 0)
             record_remove(s->v, &s->r);
         return rc;
     }

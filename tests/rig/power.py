@@ -41,7 +41,8 @@ CELLS = (
     PowerCell("S5", "source", "from", 0, "S5", "target", (("target", PROMOTE),)),
     PowerCell("S6", "target", "to", 0, "S5", "source"),
     PowerCell("S6", "source", "to", 0, "S5", "target"),
-    # It ran at the target, perhaps wrote to its disk, and went with that host: the operator gives the source's copy up.
+    # It ran at the target, perhaps wrote to its disk, and went with that host. Its record says so, or the operator gives the
+    # source's copy up.
     PowerCell("S8", "target", "from", 0, "S7", "", (("source", DISCARD), ("target", DISCARD))),
     PowerCell("S8", "source", "from", 0, "S7", "target"),
     PowerCell("S9", "source", "to", 0, "S8", "target"),
@@ -67,7 +68,7 @@ def run_cell(guest, cell):
     loser.come_back()
     recover(source, target)
     for side, command in cell.operator:
-        who[side].machine.check(command, 120)
+        who[side].machine.run(command, 120)     # refused where vaned's recovery has closed the matter: what is left tells
     end = time.monotonic() + 120 * qemu.SCALE
     want = {(who[cell.survives].name, "run")} if cell.survives else set()
     while True:
