@@ -236,4 +236,6 @@ void vane_record_remove(struct vane_record r)
 
     record_path(path, r, ".cfg");
     unlink(path);
+    record_path(path, r, ".new");                               /* of a writer that was killed */
+    unlink(path);
 }

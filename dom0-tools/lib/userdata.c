@@ -52,6 +52,8 @@ void vane_userdata_remove(struct vane_record r)
 
     userdata_path(path, r, "");
     unlink(path);
+    userdata_path(path, r, ".new");             /* of a writer that was killed */
+    unlink(path);
 }
 
 char *vane_config_of(struct vane_record r, size_t *len)
