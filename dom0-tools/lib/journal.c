@@ -115,7 +115,7 @@ void vane_sweep(struct vane *v)
         struct vane_dom *list;
         struct journal j;
         uint32_t domid = 0;
-        bool noted;
+        bool noted, gone = true;
         int n;
 
         if (e->d_name[0] == '.' || !vane_uuid_parse(e->d_name, &uuid))
@@ -129,6 +129,7 @@ void vane_sweep(struct vane *v)
         for (int i = 0; i < n; i++) {
             if (list[i].domid != 0 && memcmp(&list[i].uuid, &uuid, sizeof(uuid)) == 0 &&
                 (noted ? list[i].domid == domid : strcmp(list[i].name, "(null)") == 0)) {
+                gone = false;
                 vane_log(v, VANE_WARN, "cleaning up domain %u, left behind by a command that died",
                          list[i].domid);
                 if (vane_destroy_marked(v, &list[i]) < 0) {
@@ -141,6 +142,10 @@ void vane_sweep(struct vane *v)
             free(list);
         else
             journal_leave(&j);
+        if (n >= 0 && noted && gone) {          /* killed after the domain went, which is the last but one */
+            vane_record_remove((struct vane_record){ domid, uuid });
+            vane_userdata_remove((struct vane_record){ domid, uuid });
+        }
         journal_end(&j);
     }
     if (d)
