@@ -35,7 +35,7 @@ static int op_pin(const struct op_args *a)
         return -EINVAL;                                                     /* H16 */
     }
     if (rc == 0)
-        dirty_log_mark(a->pg_owner, m);
+        dirty_log_mark(a->pg_owner, m);                                     /* the pin is copied with the page */
     return rc == -EBUSY ? -EINVAL : rc;
 }
 

@@ -18,6 +18,9 @@
  *       (they give up with -ERESTART). So no cycle of waiters exists. Any other meeting is -EBUSY: the frame is in use
  *       as something else.
  *   J4  A PARTIAL, count 0 frame keeps the reference it holds on itself until somebody resumes or undoes it.
+ *   J5  A frame that becomes a table is new to whoever copies the domain, also when its bytes are those that were sent: they
+ *       were sent as data, and machine frames in them mean nothing elsewhere. One that ceases to be a table is not: what it
+ *       holds is nobody's data until it is written, which is logged.
  *
  * Refused: a type for a frame whose count is full; another type while PARTIAL (a guest that abandons a call half way has to
  * finish it first).
@@ -28,6 +31,7 @@
 #include "domain/domain.h"
 #include "hv_errno.h"
 #include "machine.h"
+#include "mm/dirty_log.h"
 #include "mm/frame_alloc.h"
 #include "mm/page_ref.h"
 #include "mm/pt_validate.h"
@@ -102,6 +106,8 @@ static int validate(mfn_t m, struct domain *d, enum page_type want, uint64_t old
         return undo(m, want, progress, rc);
     progress_set(f, 0);
     settle(f, PGT_WORD(want) | 1);
+    if (is_table(want))
+        dirty_log_mark(d, m);               /* J5; after the word, or a round between would read the old one and forget */
     return 0;
 }
 

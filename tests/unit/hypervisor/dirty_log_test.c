@@ -4,7 +4,8 @@
  * unless somebody asks for it, a guest that reads, copies and rewrites its own entries, and a receiver that copies what
  * each round reports.
  *
- * The claim, checked by comparing all memory after every step: a frame whose dirty bit is clear is equal to the receiver's.
+ * The claim, checked by comparing all memory after every step: a frame whose dirty bit is clear is equal to the receiver's, and
+ * when it is a page table, the receiver knows.
  */
 #define FX_FRAMES 640           /* a sweep asks for preemption every 256 */
 #define FX_OWN 64
@@ -20,6 +21,7 @@
 
 static struct fx x;
 static uint8_t receiver[FX_OWN][PAGE_SIZE];
+static enum page_type received_as[FX_OWN];
 static struct { bool valid; mfn_t frame; unsigned key; } tlb[2 * SLOTS];
 static uint64_t rng;
 
@@ -67,6 +69,21 @@ static bool dirty_now(unsigned pfn_)
 
 static void cpu_write(unsigned va, unsigned offset, uint8_t value);
 
+/* As whoever copies the domain learns it; frames that are no tables are all data to it. */
+static enum page_type kind(unsigned i)
+{
+    bool pinned;
+    const enum page_type t = page_type_now(x.fa[i], &pinned);
+
+    return t >= PGT_L1 && t <= PGT_L4 ? t : PGT_NONE;
+}
+
+static void receive_one(unsigned i)
+{
+    memcpy(receiver[i], frame_ptr(x.fa[i]), PAGE_SIZE);
+    received_as[i] = kind(i);
+}
+
 /* Keys, A and D are not the guest's data: tables are compared without them, as the receiver will clear them. */
 static bool same(unsigned i)
 {
@@ -89,6 +106,10 @@ static void check(const char *what, unsigned step)
             printf("step %u, %s: frame %u (type %lu) differs and is clean\n", step, what, i, fx_type(x.fa[i]));
             CU_FAIL_FATAL("a write was lost");
         }
+        if (!dirty_now(i) && kind(i) != PGT_NONE && kind(i) != received_as[i]) {
+            printf("step %u, %s: frame %u is a table of level %u and was received as %u\n", step, what, i, kind(i), received_as[i]);
+            CU_FAIL_FATAL("a page table was taken for data");
+        }
     }
     dirty_log_audit(&x.a);
 }
@@ -97,7 +118,7 @@ static void receive(const uint64_t *bits)
 {
     for (unsigned i = 0; i < FX_OWN; i++) {
         if (bitmap_test(bits, i))
-            memcpy(receiver[i], frame_ptr(x.fa[i]), PAGE_SIZE);
+            receive_one(i);
     }
 }
 
@@ -213,7 +234,13 @@ static const char *step(void)
         CU_ASSERT_EQUAL(rc, -EFAULT);
         return "clean that fails";
     }
-    case 10:
+    case 10:                                    /* a table that is finished is hung up later: not a byte of it changes */
+        if (fx_update(&x.va, x.fa[2], 1, 0) == 0) {
+            (void)clean(true);
+            (void)fx_update(&x.va, x.fa[2], 1, PT(x.fa[4], TBL));
+        }
+        return "hang up";
+    case 11:
         fake_pkru_spoiled = true;               /* WRPKRU; the model keeps its own PKRU, so only the path is taken */
         return "wrpkru";
     default:
@@ -226,7 +253,7 @@ static void start_logging(void)
 {
     CU_ASSERT_EQUAL(dirty_log_enable(&x.a), 0);
     for (unsigned i = 0; i < FX_OWN; i++)
-        memcpy(receiver[i], frame_ptr(x.fa[i]), PAGE_SIZE);
+        receive_one(i);
 }
 
 static void test_model(void)
