@@ -73,8 +73,10 @@ void vane_close(struct vane *v)
         xencall_close(v->call);
     if (v->fmem)
         xenforeignmemory_close(v->fmem);
-    if (v->pipe)
-        pipe_close(v->pipe);
+    for (unsigned i = 0; i < STORE_XS_STRANDS; i++) {
+        if (v->pipes[i])
+            pipe_close(v->pipes[i]);
+    }
     if (v->xs)
         xs_close(v->xs);
     if (v->xc)
@@ -151,8 +153,8 @@ struct xs_handle *vane_xs(struct vane *v)
 
 bool vane_store_lives(struct vane *v)
 {
-    if (v->pipe)
-        return pipe_lives(v->pipe);
+    if (v->pipes[0])
+        return pipe_lives(v->pipes[0]);
     return !v->xs || xs_is_domain_introduced(v->xs, 0);     /* Dom0 always is: the question is whether somebody answers */
 }
 
