@@ -18,11 +18,11 @@
 #include <xen/memory.h>
 
 #include "boot.h"
+#include "create.h"
 #include "../builder/guest_mem.h"
 
 #define FLAT_CS 0xe033          /* ABI: FLAT_KERNEL_CS, a 64-bit segment of ring 3 */
 #define FLAT_SS 0xe02b
-#define SLACK_KB 1024u          /* as libxl: room above the target */
 
 static int fail(struct vane *v, const char *what)
 {
@@ -140,6 +140,11 @@ static int set_scheduler(struct vane *v, const struct vane_config *c, uint32_t d
     return 0;
 }
 
+int boot_memory_limit(struct vane *v, uint32_t domid, uint64_t kb)
+{
+    return xc_domain_setmaxmem(v->xc, domid, kb + VANE_SLACK_KB) < 0 ? fail(v, "cannot set the memory limit") : 0;
+}
+
 int boot_new_settings(struct vane *v, const struct vane_config *c, uint32_t domid)
 {
     int32_t offset = c->time_offset;
@@ -148,8 +153,9 @@ int boot_new_settings(struct vane *v, const struct vane_config *c, uint32_t domi
 
     if (xc_domain_max_vcpus(v->xc, domid, c->max_vcpus) < 0)
         return fail(v, "cannot give the domain its vcpus");
-    if (xc_domain_setmaxmem(v->xc, domid, c->mem_kb + SLACK_KB) < 0)
-        return fail(v, "cannot set the memory limit");
+    rc = boot_memory_limit(v, domid, c->mem_kb);
+    if (rc < 0)
+        return rc;
     xc_domain_set_memmap_limit(v->xc, domid, c->max_kb);        /* Linux also lives without */
     if (xc_domain_set_tsc_info(v->xc, domid, c->tsc_mode, 0, 0, 0) < 0)
         return fail(v, "cannot set tsc_mode");

@@ -9,6 +9,8 @@
 /* createdomain, max_vcpus, max_mem, memory map, TSC, affinity, scheduler. *@domid is set first. */
 int boot_new_domain(struct vane *v, const struct vane_config *c, uint32_t *domid) MUST_CHECK;
 int boot_new_settings(struct vane *v, const struct vane_config *c, uint32_t domid) MUST_CHECK;
+/* The most memory the domain may have: @kb, and what it needs beside. */
+int boot_memory_limit(struct vane *v, uint32_t domid, uint64_t kb) MUST_CHECK;
 /* What cpuid= changes, for a domain with a kernel of its own (a stream brings its policy along). */
 int boot_cpuid(struct vane *v, const struct vane_config *c, uint32_t domid) MUST_CHECK;
 int boot_event_port(struct vane *v, uint32_t domid, uint32_t *port) MUST_CHECK;

@@ -28,6 +28,7 @@
 #include "create.h"
 #include "handle.h"
 #include "journal.h"
+#include "life.h"
 
 struct work {
     struct vane *v;
@@ -304,11 +305,27 @@ static int fresh_memory(struct work *w)
     return 0;
 }
 
+/* The image may have been taken of a domain on its way to another size: it has to fit, and then the way goes on. */
+static int settle_memory(struct work *w, uint64_t target_kb)
+{
+    struct vane_dom d;
+    int rc = boot_memory_limit(w->v, w->domid, w->c->mem_kb);
+
+    if (rc < 0 || target_kb == 0)
+        return rc;
+    rc = vane_dom_state(w->v, w->domid, &d);
+    return rc < 0 ? rc : vane_mem_set(w->v, &d, target_kb);
+}
+
 static int filled_memory(struct work *w)
 {
-    struct vane_fill f = { w->domid, w->store_port, w->console_port, 0, 0 };
-    int rc = w->arg->fill(w->v, &f, w->arg->opaque);
+    struct vane_fill f = { .domid = w->domid, .store_port = w->store_port, .console_port = w->console_port };
+    int rc = boot_memory_limit(w->v, w->domid, w->c->max_kb > w->c->mem_kb ? w->c->max_kb : w->c->mem_kb);
 
+    if (rc == 0)
+        rc = w->arg->fill(w->v, &f, w->arg->opaque);
+    if (rc == 0)
+        rc = settle_memory(w, f.target_kb);
     w->store_mfn = f.store_mfn;
     w->console_mfn = f.console_mfn;
     return rc;

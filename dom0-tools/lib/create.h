@@ -16,6 +16,7 @@
 
 #define VANE_RUN_DIR "/run/vane"
 #define VANE_MAX_STEPS 16
+#define VANE_SLACK_KB 1024u             /* what a domain may have beyond its target, as with libxl */
 
 struct vane_step {
     const char *name;
@@ -26,6 +27,7 @@ struct vane_step {
 struct vane_fill {
     uint32_t domid, store_port, console_port;           /* in */
     uint64_t store_mfn, console_mfn;                    /* out */
+    uint64_t target_kb;         /* out: what its memory is to become; 0: as configured. The stream's word, not checked */
 };
 
 struct vane_create {

@@ -17,7 +17,6 @@
 #include "store.h"
 
 #define ACK_MS 10000
-#define SLACK_KB 1024u
 
 static int fail(struct vane *v, const char *what, uint32_t domid)
 {
@@ -182,7 +181,7 @@ int vane_mem_max(struct vane *v, const struct vane_dom *d, uint64_t kb)
     rc = store_result(v, io);
     if (rc < 0)
         return rc;
-    if (xc_domain_setmaxmem(v->xc, d->domid, kb + SLACK_KB) < 0)
+    if (xc_domain_setmaxmem(v->xc, d->domid, kb + VANE_SLACK_KB) < 0)
         return fail(v, "set the memory limit of", d->domid);
     return remember_memory(v, d, 0, kb);
 }
@@ -200,7 +199,7 @@ int vane_mem_set(struct vane *v, const struct vane_dom *d, uint64_t kb)
         return vane_fail(v, -EINVAL, "raise it with mem-max first",
                          "%llu MiB are more than the domain's maximum of %llu MiB",
                          (unsigned long long)(kb / 1024), (unsigned long long)(max / 1024));
-    if (xc_domain_setmaxmem(v->xc, d->domid, kb + SLACK_KB) < 0)
+    if (xc_domain_setmaxmem(v->xc, d->domid, kb + VANE_SLACK_KB) < 0)
         return fail(v, "set the memory limit of", d->domid);
     store_put_dom_memory_target(io, d->domid, kb);
     rc = store_result(v, io);

@@ -57,16 +57,18 @@ enum record_type {
 
 /*
  * Ours. Who does not know the first two would make a domain with pages missing, so they are not
- * optional: xl refuses such a stream. The third may be skipped.
+ * optional: xl refuses such a stream. The others may be skipped.
  */
 #define REC_VANE_PACKED 0x76616e00u                     /* a PAGE_DATA body, compressed */
 #define REC_VANE_ZERO 0x76616e01u                       /* pages that are all zeros */
 #define REC_VANE_CHECKSUM (RECORD_OPTIONAL | 0x76616e02u)
+#define REC_VANE_MEMORY (RECORD_OPTIONAL | 0x76616e03u) /* the target, when it is not what the head says */
 
 struct rec_packed { uint32_t codec, raw_length; };              /* then the compressed body */
 enum { PACKED_ZLIB = 1, PACKED_ZSTD = 2 };
 struct rec_checksum { uint32_t kind, reserved; uint64_t bytes, value; };
 enum { CHECKSUM_XXH64 = 1 };
+struct rec_memory { uint64_t target_kb; };
 
 struct rec_pv_info { uint8_t width, levels, reserved[6]; };
 struct rec_p2m_frames { uint32_t start, end; };                 /* then uint64_t pfn[] */

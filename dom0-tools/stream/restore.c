@@ -107,6 +107,9 @@ static int take_record(struct restorer *r, const struct record *rec)
         memcpy(&r->tsc, rec->body, sizeof(r->tsc));
         r->have_tsc = true;
         return 0;
+    case REC_VANE_MEMORY:
+        memcpy(&r->target_kb, rec->body, sizeof(r->target_kb));
+        return 0;
     case REC_SHARED_INFO:
         memcpy(r->shared, rec->body, sizeof(r->shared));
         r->have_shared = true;
@@ -152,6 +155,7 @@ static int fill(struct vane *v, struct vane_fill *f, void *opaque)
     r->cleared_for_us = xc_version(v->xc, XENVER_extraversion, &version) >= 0 &&
                         strstr(version, "paravane") != NULL;
     rc = read_image(r);
+    f->target_kb = r->target_kb;
     return rc < 0 ? rc : restore_finish(r, f);
 }
 

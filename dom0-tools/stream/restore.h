@@ -26,6 +26,7 @@ struct restorer {
     uint64_t p2m_frames;
     struct record cpuid, msr_policy;
     struct rec_tsc tsc;
+    uint64_t target_kb;             /* 0: what the head says */
     bool have_tsc, have_shared, have_static, have_pv;
     uint8_t shared[4096];
     struct vcpu_state vcpu[VANE_MAX_VCPUS];
@@ -36,6 +37,8 @@ uint64_t restore_mfn(const struct restorer *r, uint64_t pfn);
 /* restore_pages.c: a record of pages. */
 int restore_take_pages(struct restorer *r, const struct record *rec) MUST_CHECK;
 int restore_take_zeros(struct restorer *r, const struct record *rec) MUST_CHECK;
+/* After the last of them: frames that the guest no longer has. */
+int restore_give_back(struct restorer *r) MUST_CHECK;
 /* restore_state.c: after the last record. Fills @f. */
 int restore_policy(struct restorer *r) MUST_CHECK;
 int restore_finish(struct restorer *r, struct vane_fill *f) MUST_CHECK;

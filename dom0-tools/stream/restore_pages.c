@@ -7,8 +7,10 @@
  *
  *   I1  every pfn used here came through record_pages() or was compared with max_pfn.
  *   I2  a page table is written only after every frame it names is populated, as machine frames.
+ *   I3  at the end a pfn without a page has a frame only if a page table names it.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -228,5 +230,91 @@ int restore_take_zeros(struct restorer *r, const struct record *rec)
             n = 0;
         }
     }
+    return rc;
+}
+
+/* ---- frames that only earlier versions of the image had a use for (I3) ---- */
+
+static bool left_over(const struct restorer *r, uint64_t pfn)
+{
+    return r->mfn[pfn] != NO_FRAME && r->kind[pfn] == KIND_NONE;
+}
+
+/* Set in @named, by mfn, what the tables of @pfn name. */
+static int note_named(struct restorer *r, const uint64_t *pfn, unsigned n, uint64_t *named, uint64_t frames)
+{
+    const uint64_t *w = (const uint64_t *)(const void *)map_pages(r, pfn, n);
+
+    if (!w)
+        return vane_last_error(r->v)->code;
+    for (size_t i = 0; i < (size_t)n * 512; i++) {
+        uint64_t m = (w[i] >> PTE_MFN_SHIFT) & PTE_MFN_MASK;
+
+        if ((w[i] & PTE_PRESENT) && m < frames)
+            named[m / 64] |= 1ull << (m % 64);
+    }
+    vane_unmap(r->v, (void *)(uintptr_t)w, n);
+    return 0;
+}
+
+static int note_all_named(struct restorer *r, uint64_t *named, uint64_t frames)
+{
+    uint64_t pfn[BATCH_PAGES];
+    unsigned n = 0;
+    int rc = 0;
+
+    for (uint64_t p = 0; p <= r->max_pfn && rc == 0; p++) {
+        if (kind_level(r->kind[p]))
+            pfn[n++] = p;
+        if (n == BATCH_PAGES || (n && p == r->max_pfn)) {
+            rc = note_named(r, pfn, n, named, frames);
+            n = 0;
+        }
+    }
+    return rc;
+}
+
+static int give_back(struct restorer *r, const uint64_t *named, uint64_t frames)
+{
+    xen_pfn_t frame[BATCH_PAGES];
+    unsigned n = 0;
+
+    for (uint64_t p = 0; p <= r->max_pfn; p++) {
+        uint64_t m = r->mfn[p];
+
+        if (left_over(r, p) && m < frames && !(named[m / 64] >> (m % 64) & 1)) {
+            frame[n++] = m;
+            r->mfn[p] = NO_FRAME;
+        }
+        if (n == BATCH_PAGES || (n && p == r->max_pfn)) {
+            if (xc_domain_decrease_reservation_exact(r->v->xc, r->domid, n, 0, frame) < 0)
+                return vane_fail(r->v, -errno, NULL, "cannot take back what the guest had given up: %s", strerror(errno));
+            n = 0;
+        }
+    }
+    return 0;
+}
+
+/*
+ * A guest that gave pages back while it was copied does not count on their frames, and its limit does. What a table names
+ * stays: a page that came while it was copied may be known only by that.
+ */
+int restore_give_back(struct restorer *r)
+{
+    unsigned long frames;
+    uint64_t *named, p = 0;
+    int rc;
+
+    while (p <= r->max_pfn && !left_over(r, p))
+        p++;
+    if (p > r->max_pfn)
+        return 0;
+    if (xc_maximum_ram_page(r->v->xc, &frames) < 0)
+        return vane_fail(r->v, -errno, NULL, "cannot learn the size of memory: %s", strerror(errno));
+    named = calloc(++frames / 64 + 1, sizeof(*named));
+    rc = named ? note_all_named(r, named, frames) : vane_fail(r->v, -ENOMEM, NULL, "out of memory");
+    if (rc == 0)
+        rc = give_back(r, named, frames);
+    free(named);
     return rc;
 }

@@ -308,6 +308,8 @@ int restore_finish(struct restorer *r, struct vane_fill *f)
     if (rc == 0)
         rc = put_start_info(r, f, c->user_regs.rdx, d.shared_info_mfn);
     if (rc == 0)
+        rc = restore_give_back(r);
+    if (rc == 0)
         rc = put_vcpus(r);
     if (rc == 0)
         rc = pin_tables(r);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lib/create.h"
 #include "../lib/handle.h"
 #include "../lib/store.h"
 #include "save.h"
@@ -41,12 +42,14 @@ static void current_memory(struct saver *s, struct vane_config *cfg)
 
     if (store_get_dom_memory_target(io, s->d->domid, &kb) == 0)
         cfg->mem_kb = kb;
-    if (cfg->mem_kb < s->d->mem_kb)
-        cfg->mem_kb = s->d->mem_kb;             /* still on its way to the target */
+    if (cfg->mem_kb + VANE_SLACK_KB < s->d->mem_kb)
+        cfg->mem_kb = s->d->mem_kb;             /* still on its way to the target; write_memory() tells it */
     if (store_get_dom_memory_static_max(io, s->d->domid, &kb) == 0)
         cfg->max_kb = kb;
     if (cfg->max_kb < cfg->mem_kb)
         cfg->max_kb = cfg->mem_kb;
+    s->told_kb = cfg->mem_kb;
+    s->told_max_kb = cfg->max_kb;
 }
 
 /* The domain's configuration as JSON. */
@@ -161,6 +164,21 @@ static int suspend(struct saver *s, int64_t *down_ms)
     return rc == 0 ? save_report(s, SAVE_FINAL, 0, 0) : rc;
 }
 
+/* What was asked for since the head was written. A reader allows no more than the maximum it was told. */
+static int write_memory(struct saver *s)
+{
+    struct store_io *io = vane_store(s->v);
+    struct rec_memory m = { s->told_kb };
+    struct iovec part = { &m, sizeof(m) };
+    uint64_t max = s->told_max_kb;
+
+    store_get_dom_memory_target(io, s->d->domid, &m.target_kb);
+    store_get_dom_memory_static_max(io, s->d->domid, &max);
+    if (max > s->told_max_kb)
+        return vane_fail(s->v, -EAGAIN, "try again", "the maximum of domain %s's memory was raised meanwhile", s->d->name);
+    return m.target_kb == s->told_kb ? 0 : out_record(&s->out, REC_VANE_MEMORY, &part, 1);
+}
+
 static int final_round(struct saver *s)
 {
     uint64_t sent;
@@ -206,6 +224,8 @@ static int write_image(struct saver *s, int64_t *down_ms)
         rc = suspend(s, down_ms);
     if (rc == 0)
         rc = final_round(s);
+    if (rc == 0)
+        rc = write_memory(s);
     if (rc == 0)
         rc = save_tail(s->v, s->d, &s->g, &s->out);
     if (rc == 0)

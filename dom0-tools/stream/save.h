@@ -22,6 +22,7 @@ struct saver {
     bool suspended, logging;
     int64_t start_ms, round_ms;     /* when the whole and the round began */
     uint64_t raw_bytes;             /* what were written without a codec */
+    uint64_t told_kb, told_max_kb;  /* target and maximum as the head has them */
     struct precopy precopy;
     /* save_pages.c: one batch */
     uint64_t word[BATCH_PAGES], mfn[BATCH_PAGES];

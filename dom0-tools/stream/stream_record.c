@@ -29,13 +29,15 @@ static size_t fixed_part(uint32_t type)
     case REC_TSC_INFO: return sizeof(struct rec_tsc);
     case REC_VANE_PACKED: return sizeof(struct rec_packed);
     case REC_VANE_CHECKSUM: return sizeof(struct rec_checksum);
+    case REC_VANE_MEMORY: return sizeof(struct rec_memory);
     default: return 0;
     }
 }
 
 static bool is_known(uint32_t type)
 {
-    return type < REC_KNOWN || type == REC_VANE_PACKED || type == REC_VANE_ZERO || type == REC_VANE_CHECKSUM;
+    return type < REC_KNOWN || type == REC_VANE_PACKED || type == REC_VANE_ZERO || type == REC_VANE_CHECKSUM ||
+           type == REC_VANE_MEMORY;
 }
 
 /* Room for @n bytes in buf. */

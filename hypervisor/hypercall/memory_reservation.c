@@ -61,8 +61,10 @@ static bool drop_frame(struct domain *d, mfn_t m)
     if (!page_ref_get(m, d))
         return false;
     const bool dropped = page_ref_drop_allocation(m, d);
-    if (dropped)
+    if (dropped) {
+        dirty_log_mark(d, m);                                   /* whoever copies the domain has it still */
         m2p_set(m, M2P_INVALID);                                /* still ours: our reference keeps it */
+    }
     page_ref_put(m);
     return dropped;
 }

@@ -94,6 +94,32 @@ def test_forks_under_logging(rig):
 
 
 @only_on("paravane")
+def test_size_changes_while_copied(rig):
+    """What the guest is asked to become while it is copied, the copy becomes, and has frames for no more than that."""
+    dom0 = rig.boot_with_guests(mem="4G", hv_args="dom0_mem=2G")
+    dom0.check("vane create --wait " + write_config(dom0, "c", memory=160), 180)
+    vane_says(dom0, "c", "guest ready")
+    vane_does(dom0, "c", "churn mib=4 workers=3 &")
+    vane_says(dom0, "c", "^churn round")
+
+    def has(mib):
+        dom0.check(f"i=0; until [ \"$(vane list | awk '$1 == \"c\" {{ print $3 }}')\" = {mib} ]; do "
+                   "[ $((i=i+1)) -lt 30 ] || { vane list; exit 1; }; sleep 1; done", 60)
+        target = dom0.check("xenstore-read /local/domain/$(vane domid c)/memory/target").strip()
+        assert int(target) == mib << 10, f"asked for {mib} MiB, its target is {target} KiB"
+
+    for begin, end, how in ((160, 120, "--live"), (120, 160, "--live"), (160, 120, "")):
+        has(begin)
+        dom0.check(f"(usleep 100000; vane mem-set c {end}) & vane save {how} c /tmp/c.save && wait && "
+                   "vane restore /tmp/c.save && rm /tmp/c.save", 120)
+        has(end)
+    vane_says(dom0, "c", f"^churn round {churns(dom0) // 4 * 4 + 8}", 120)
+    assert dom0.check("grep -ac '^BAD' /var/log/vane/c.console || true").strip() == "0", "the guest's memory was damaged"
+    dom0.check("vane destroy c", 60)
+    healthy(dom0)
+
+
+@only_on("paravane")
 def test_churn_under_logging(rig):
     churn_and_save(rig, vcpus=1, smp=1, saves=2)
 

@@ -16,6 +16,7 @@
 #include "hypercall/hypercall.h"
 #include "layout.h"
 #include "machine_fake.h"
+#include "mm/dirty_log.h"
 #include "mm/frame_alloc.h"
 #include "mm/page_ref.h"
 #include "mm/page_type.h"
@@ -105,6 +106,31 @@ static void test_populate_and_decrease(void)
     populate(2, 3, 1000);
     CU_ASSERT_EQUAL(d1.mm.tot_pages, 26);
     CU_ASSERT_EQUAL(m2p_get(mfn(list[1] + 7)), 1015);
+    give_all_back();
+}
+
+/* Pages that come and pages that go: who copies the domain hears of both. */
+static void test_changes_are_logged(void)
+{
+    static uint64_t bits[4];
+    uint32_t dirty, faults;
+
+    setup();
+    populate(2, 0, 100);
+    CU_ASSERT_EQUAL(dirty_log_enable(&d1), 0);
+    populate(2, 0, 110);
+    list[0] = d1.mm.first;                                      /* the last one that came */
+    CU_ASSERT_EQUAL(m2p_get(mfn(list[0])), 111);
+    fake_guest_share(bits, sizeof(bits));
+    CU_ASSERT_EQUAL(dirty_log_read(&d1, fake_gva(bits), 256, true, &dirty, &faults), 0);
+    CU_ASSERT_EQUAL(bits[1], 3UL << (110 - 64));
+    CU_ASSERT_EQUAL(reserve(&v1, XENMEM_decrease_reservation, 1, 0, DOMID_SELF), 1);
+    fake_guest_share(bits, sizeof(bits));
+    CU_ASSERT_EQUAL(dirty_log_read(&d1, fake_gva(bits), 256, true, &dirty, &faults), 0);
+    CU_ASSERT_EQUAL(bits[1], 1UL << (111 - 64));
+    CU_ASSERT_EQUAL(dirty, 1);
+    CU_ASSERT_EQUAL(dirty_log_off(&d1), 0);
+    dirty_log_destroy(&d1);
     give_all_back();
 }
 
@@ -544,7 +570,7 @@ int main(void)
         UNIT(test_exchange_is_all_or_nothing), UNIT(test_h31_h32_exchange_arguments), UNIT(test_exchange_of_dying_domain),
         UNIT(test_h35_unknown),                UNIT(test_h36_pointers),        UNIT(test_questions),
         UNIT(test_guest_memory_map),           UNIT(test_machine_memory_map),  UNIT(test_machphys_list),
-        UNIT(test_acquire_resource),           { 0 },
+        UNIT(test_acquire_resource),           UNIT(test_changes_are_logged),  { 0 },
     };
     return unit_main("memory_op", cases);
 }
