@@ -55,6 +55,8 @@ bool cli_args(struct cli *c, int argc, char **argv, int first, int min, int max)
 bool cli_number(const char *s, uint64_t max, uint64_t *out);
 /* "512", "512m", "2g", "+64" is not: KiB. False when it is no size. */
 bool cli_size_kb(const char *s, char unit, uint64_t *kb);
+/* The domain called @who, about which something is to be changed that a copy would not have. 0, or 1 after printing why. */
+int cli_find_settled(struct cli *c, const char *who, struct vane_dom *d);
 /* cmd_create.c: @file's text (NULL: none) with @n key=value lines behind it. malloc'ed, or NULL with the error. */
 char *cli_config_text(struct cli *c, const char *file, char **extra, int n);
 

@@ -233,8 +233,8 @@ int cmd_config_update(struct cli *c, int argc, char **argv)
 
     if (!cli_args(c, argc, argv, 1, 2, 64))
         return EXIT_FAILURE;
-    if (vane_dom_find(c->v, argv[1], &d) < 0)
-        return cli_error(c);
+    if (cli_find_settled(c, argv[1], &d))
+        return EXIT_FAILURE;
     text = cli_config_text(c, argv[2], argv + 3, argc - 3);
     if (!text)
         return cli_error(c);

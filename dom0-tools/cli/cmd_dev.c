@@ -181,8 +181,9 @@ int cmd_block_attach(struct cli *c, int argc, char **argv)
 
     if (!cli_args(c, argc, argv, 1, 2, 16))
         return EXIT_FAILURE;
-    if (vane_dom_find(c->v, argv[1], &d) < 0 ||
-        vane_config_parse_disk(c->v, (unsigned)argc - 2, (const char *const *)(argv + 2), &disk) < 0)
+    if (cli_find_settled(c, argv[1], &d))
+        return EXIT_FAILURE;
+    if (vane_config_parse_disk(c->v, (unsigned)argc - 2, (const char *const *)(argv + 2), &disk) < 0)
         return cli_error(c);
     a.domid = d.domid;
     if (c->dry_run) {
@@ -229,7 +230,9 @@ int cmd_network_attach(struct cli *c, int argc, char **argv)
         return EXIT_FAILURE;
     for (int i = 2; i < argc; i++)
         snprintf(spec + strlen(spec), sizeof(spec) - strlen(spec), "%s%s", i > 2 ? "," : "", argv[i]);
-    if (vane_dom_find(c->v, argv[1], &d) < 0 || vane_config_parse_nic(c->v, spec, &a.nic) < 0 ||
+    if (cli_find_settled(c, argv[1], &d))
+        return EXIT_FAILURE;
+    if (vane_config_parse_nic(c->v, spec, &a.nic) < 0 ||
         vane_host_conf_nic(c->v, VANE_HOST_CONF, &a.nic) < 0)
         return cli_error(c);
     a.domid = d.domid;
@@ -303,8 +306,8 @@ static int detach(struct cli *c, int argc, char **argv, const char *kind)
     }
     if (n != 2)
         return cli_usage(c, argv[0]);
-    if (vane_dom_find(c->v, left[0], &d) < 0)
-        return cli_error(c);
+    if (cli_find_settled(c, left[0], &d))
+        return EXIT_FAILURE;
     dev.domid = d.domid;
     if (!find_number(c, d.domid, kind, left[1], &dev.number))
         return cli_fail(c, "the -list command shows them", "Device %s not connected.", left[1]);

@@ -150,18 +150,19 @@ int cmd_rename(struct cli *c, int argc, char **argv)
 {
     struct vane_dom d;
 
-    if (!cli_args(c, argc, argv, 1, 2, 2) || find(c, argv[1], &d))
+    if (!cli_args(c, argc, argv, 1, 2, 2) || cli_find_settled(c, argv[1], &d))
         return EXIT_FAILURE;
     return vane_rename(c->v, &d, argv[2]) < 0 ? cli_error(c) : cli_ok(c, NULL, NULL);
 }
 
 static int set_memory(struct cli *c, int argc, char **argv,
+                      int (*seek)(struct cli *, const char *, struct vane_dom *),
                       int (*set)(struct vane *, const struct vane_dom *, uint64_t))
 {
     struct vane_dom d;
     uint64_t kb;
 
-    if (!cli_args(c, argc, argv, 1, 2, 2) || find(c, argv[1], &d))
+    if (!cli_args(c, argc, argv, 1, 2, 2) || seek(c, argv[1], &d))
         return EXIT_FAILURE;
     if (!cli_size_kb(argv[2], 'm', &kb))
         return cli_fail(c, "for example 512, 512m, 2g", "invalid memory size: %s", argv[2]);
@@ -170,12 +171,12 @@ static int set_memory(struct cli *c, int argc, char **argv,
 
 int cmd_mem_set(struct cli *c, int argc, char **argv)
 {
-    return set_memory(c, argc, argv, vane_mem_set);
+    return set_memory(c, argc, argv, find, vane_mem_set);           /* a copy takes it along */
 }
 
 int cmd_mem_max(struct cli *c, int argc, char **argv)
 {
-    return set_memory(c, argc, argv, vane_mem_max);
+    return set_memory(c, argc, argv, cli_find_settled, vane_mem_max);
 }
 
 int cmd_vcpu_set(struct cli *c, int argc, char **argv)
@@ -191,7 +192,7 @@ int cmd_vcpu_set(struct cli *c, int argc, char **argv)
             return cli_usage(c, argv[0]);
         any = true;
     }
-    if (!cli_args(c, argc, argv, optind, 2, 2) || find(c, argv[optind], &d))
+    if (!cli_args(c, argc, argv, optind, 2, 2) || cli_find_settled(c, argv[optind], &d))
         return EXIT_FAILURE;
     if (!cli_number(argv[optind + 1], 1024, &n))
         return cli_fail(c, "a number, 1 to the domain's maxvcpus", "Error: Invalid argument %s as VCPU count", argv[optind + 1]);

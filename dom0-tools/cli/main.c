@@ -226,6 +226,11 @@ int cli_error(struct cli *c)
     return print_error(c, e->code, e->what, e->hint);
 }
 
+int cli_find_settled(struct cli *c, const char *who, struct vane_dom *d)
+{
+    return vane_dom_find(c->v, who, d) < 0 || stream_settled(c->v, d) < 0 ? cli_error(c) : 0;
+}
+
 int cli_fail(struct cli *c, const char *hint, const char *fmt, ...)
 {
     char what[512];

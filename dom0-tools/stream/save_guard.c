@@ -33,23 +33,45 @@ static int write_record(struct save_guard *g)
     return vane_fail(g->v, -ENOSPC, "is /run full?", "cannot write %s", g->path);
 }
 
-int save_guard_begin(struct vane *v, const struct vane_dom *d, struct save_guard *g)
+/* The record's path, and its lock: the descriptor or -errno. */
+static int lock_record(const struct vane_dom *d, int flags, char *path, size_t size)
 {
     char uuid[VANE_UUID_LEN];
+    int fd;
 
-    *g = (struct save_guard){ .v = v, .d = *d };
     vane_uuid_format(uuid, &d->uuid);
+    snprintf(path, size, RECORDS "/%u-%s", d->domid, uuid);
+    fd = journal_lock(path, flags);
+    for (unsigned i = 0; i < TRIES && fd == -EBUSY; i++) {      /* a sweep holds it for a moment */
+        usleep(20000);
+        fd = journal_lock(path, flags);
+    }
+    return fd;
+}
+
+static int busy(struct vane *v, const struct vane_dom *d)
+{
+    return vane_fail(v, -EBUSY, "wait for it to end, or cancel it", "domain %s is being saved or migrated", d->name);
+}
+
+int stream_settled(struct vane *v, const struct vane_dom *d)
+{
+    char path[128];
+    int fd = lock_record(d, 0, path, sizeof(path));
+
+    if (fd >= 0)
+        close(fd);                              /* an orphan: the sweep's */
+    return fd == -EBUSY ? busy(v, d) : 0;
+}
+
+int save_guard_begin(struct vane *v, const struct vane_dom *d, struct save_guard *g)
+{
+    *g = (struct save_guard){ .v = v, .d = *d };
     mkdir(VANE_RUN_DIR, 0700);
     mkdir(RECORDS, 0700);
-    snprintf(g->path, sizeof(g->path), RECORDS "/%u-%s", d->domid, uuid);
-    g->fd = journal_lock(g->path, O_CREAT);
-    for (unsigned i = 0; i < TRIES && g->fd == -EBUSY; i++) {   /* a sweep holds it for a moment */
-        usleep(20000);
-        g->fd = journal_lock(g->path, O_CREAT);
-    }
+    g->fd = lock_record(d, O_CREAT, g->path, sizeof(g->path));
     if (g->fd == -EBUSY)
-        return vane_fail(v, -EBUSY, "wait for it to end, or cancel it",
-                         "domain %s is being saved or migrated already", d->name);
+        return busy(v, d);
     if (g->fd < 0)
         return vane_fail(v, g->fd, "is /run writable?", "cannot write %s: %s", g->path, strerror(-g->fd));
     return write_record(g);

@@ -85,6 +85,9 @@ int stream_resume(struct vane *v, const struct vane_dom *d) MUST_CHECK;
  */
 void stream_sweep(struct vane *v);
 
+/* -EBUSY, recorded, while @d is saved or migrated: what would be changed about it now would stay behind. */
+int stream_settled(struct vane *v, const struct vane_dom *d) MUST_CHECK;
+
 /* Read a stream's configuration (first part of the stream). */
 int stream_read_config(struct stream_in *in, struct vane_config **out) MUST_CHECK;
 /*

@@ -113,6 +113,14 @@ def test_size_changes_while_copied(rig):
         dom0.check(f"(usleep 100000; vane mem-set c {end}) & vane save {how} c /tmp/c.save && wait && "
                    "vane restore /tmp/c.save && rm /tmp/c.save", 120)
         has(end)
+    # What a copy would not take along is refused while it is made.
+    dom0.check("vane save --live --compress=zlib c /tmp/c.save & "
+               "until ls /run/vane/saving/* 2>/dev/null; do usleep 20000; done; "
+               "for what in 'rename c d' 'mem-max c 200' 'vcpu-set c 1' 'network-attach c' 'block-attach c /tmp/c.cfg,raw,xvdz' "
+               "'config-update c /tmp/c.cfg'; do ! vane $what 2>/tmp/why && grep 'is being saved or migrated' /tmp/why || exit 1; "
+               "done; kill -0 $! && wait && vane restore /tmp/c.save", 120)
+    has(120)
+    dom0.check("vane rename c d && vane rename d c")
     vane_says(dom0, "c", f"^churn round {churns(dom0) // 4 * 4 + 8}", 120)
     assert dom0.check("grep -ac '^BAD' /var/log/vane/c.console || true").strip() == "0", "the guest's memory was damaged"
     dom0.check("vane destroy c", 60)
