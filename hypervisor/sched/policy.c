@@ -102,18 +102,23 @@ static unsigned pick_cpu(const struct vcpu *v, bool *claimed)
     return cpu;
 }
 
-/* Lock of @rq held, @v has just been queued there. Should its CPU look at once? */
-static bool should_preempt(struct runq *rq, const struct vcpu *v, uint64_t now)
+/*
+ * Lock of @rq held, @v has just been queued there. When should its CPU look? A vCPU that is far enough ahead does not wait for
+ * the end of the slice, but it waits for BATCH_NS: two domains that pass packets to each other would otherwise switch for each.
+ */
+static uint64_t when_to_look(struct runq *rq, const struct vcpu *v, uint64_t now)
 {
     const struct vcpu *curr = rq->curr;
     uint64_t vr;
 
     if (!curr)
-        return true;
+        return now;
     vr = curr->sched.vruntime;
     if (now > curr->sched.accounted)
         vr += (now - curr->sched.accounted) * DEFAULT_WEIGHT / curr->sched.weight;
-    return (int64_t)(vr - v->sched.vruntime) > (int64_t)PREEMPT_NS;
+    if ((int64_t)(vr - v->sched.vruntime) <= (int64_t)PREEMPT_NS)
+        return now + SLICE_NS;
+    return MAX(now, curr->sched.state_since + BATCH_NS);
 }
 
 /* Lock of its queue @rq held. A long sleep pays off what @v is behind the others (I4 of runq.c). */
@@ -133,7 +138,8 @@ static bool may_be_placed(const struct vcpu *v)
 void sched_place(struct vcpu *v)
 {
     const uint64_t now = machine_now();
-    bool claimed = false, preempt;
+    bool claimed = false;
+    uint64_t look;
     unsigned cpu, helper = MAX_CPUS;
     unsigned long flags;
     struct runq *rq = runq_lock_home(v, &flags);
@@ -161,15 +167,15 @@ void sched_place(struct vcpu *v)
     runstate_set(v, RUNSTATE_runnable, now);
     runq_fit_vruntime(rq, v);
     runq_insert(rq, v);
-    preempt = should_preempt(rq, v, now);
-    if (!preempt && atomic_load(&rq->nr) == 1 && atomic_load(&rq->slice.expires) > now + SLICE_NS)
-        timer_set(&rq->slice, now + SLICE_NS);          /* it was alone until now */
-    if (!preempt)
+    look = when_to_look(rq, v, now);
+    if (look > now && atomic_load(&rq->slice.expires) > look)
+        timer_set(&rq->slice, look);
+    if (look > now)
         helper = claim_idle(allowed_cpus(v).bits);
     const unsigned home = v->sched.cpu;
     spin_unlock_irq(&rq->lock, flags);
 
-    if (preempt)
+    if (look == now)
         softirq_raise_on(home, SOFTIRQ_SCHED);
     if (claimed && cpu != home)
         softirq_raise_on(cpu, SOFTIRQ_SCHED);

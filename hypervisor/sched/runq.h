@@ -10,7 +10,8 @@
 #define CHARGE_NS (4 * LOOK_NS)         /* most that a vCPU is charged at once: see runq_account() */
 #define WAKE_BONUS_NS 2000000UL         /* what a sleeper may be ahead of the queue when it wakes */
 #define FORGIVE_NS 1000000000UL         /* after so long a sleep nobody is behind any more */
-#define PREEMPT_NS 500000UL             /* how much a waking vCPU must be ahead to take the CPU at once */
+#define PREEMPT_NS 500000UL             /* how much a waking vCPU must be ahead to take the CPU before its turn */
+#define BATCH_NS 1000000UL              /* how long a vCPU has run at least when that happens */
 #define DEFAULT_WEIGHT 256u
 #define CAP_PERIOD_NS 10000000UL
 #define CAP_MIN_SLICE_NS 100000UL

@@ -24,7 +24,7 @@
 #define MAX_D 8
 #define MAX_V 8
 
-static unsigned cpus;
+static unsigned cpus, switches;
 static struct vcpu *cur[MAX_CPUS];
 static struct domain doms[MAX_D];
 static struct vcpu vcpus[MAX_D][MAX_V];
@@ -95,6 +95,7 @@ static void serve(unsigned c)
             if (next == prev)
                 continue;
             cur[c] = next;
+            switches++;
             if (prev)
                 sched_switched_out(prev);
             if (next) {
@@ -297,6 +298,23 @@ static void test_latency_beside_hogs(void)
     run_for(3000 * MS);
     CU_ASSERT(loads[6][0].worst_latency <= MS);
     NEAR(ran(io), 3000 * MS * 3 / 103, 10);
+}
+
+/* Two that pass packets to each other: who wakes waits until the other has had a millisecond, and not for the end of its slice. */
+static void test_waking_comes_in_batches(void)
+{
+    machine(1);
+    struct domain *busy = domain(1, 1), *other = domain(2, 1);
+    loads[2][0] = (struct load){ .burst = 100000, .sleep = 100000 };
+    start(busy);
+    start(other);
+    run_for(100 * MS);
+    switches = 0;
+    loads[2][0].worst_latency = 0;
+    run_for(1100 * MS);
+    CU_ASSERT(switches <= 2 * 1000 + 20);               /* a millisecond for the one, a tenth for the other */
+    CU_ASSERT(loads[2][0].worst_latency <= BATCH_NS + 2 * STEP_NS);
+    NEAR(ran(other), 1200 * MS / 11, 10);
 }
 
 /* Blocking again and again does not earn more than a share. */
@@ -566,7 +584,8 @@ int main(void)
     static const struct unit_case cases[] = {
         UNIT(test_idle_machine), UNIT(test_equal_weights_share_a_cpu), UNIT(test_weights),
         UNIT(test_three_on_two_cpus), UNIT(test_seven_on_three_cpus), UNIT(test_runstate_adds_up),
-        UNIT(test_latency_beside_hogs), UNIT(test_sleeping_pays_nothing), UNIT(test_stolen_time_is_not_charged),
+        UNIT(test_latency_beside_hogs), UNIT(test_waking_comes_in_batches), UNIT(test_sleeping_pays_nothing),
+        UNIT(test_stolen_time_is_not_charged),
         UNIT(test_resting_does_not_replace_waiting), UNIT(test_cap), UNIT(test_hard_affinity),
         UNIT(test_pause_and_sleep), UNIT(test_yield_lets_others_run), UNIT(test_block_and_events), UNIT(test_poll),
         UNIT(test_storm), { 0 },
