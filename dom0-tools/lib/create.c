@@ -161,19 +161,11 @@ static int claim_name(struct vane *v, struct store_io *io, void *arg)
     return 0;
 }
 
-/*
- * The other nodes are not in the transaction, where each costs the daemon twice: nobody looks below a
- * home before the domain is introduced, and whoever finds the mark (I1) removes all of it. They are
- * three strands, without order between them.
- *
- * The virtual machine's node, and where toolstacks look for what kind it is.
- */
-static int write_machine(struct vane *v, struct store_io *io, void *arg)
+/* The virtual machine's node, and where toolstacks look for what kind it is. */
+static void write_machine(const struct work *w, struct store_io *io)
 {
-    const struct work *w = arg;
     char start[32], uuid[VANE_UUID_LEN];
 
-    (void)v;
     vane_uuid_format(uuid, &w->c->uuid);
     snprintf(start, sizeof(start), "%lld.00", (long long)time(NULL));
     store_put_vm(io, uuid);
@@ -182,7 +174,6 @@ static int write_machine(struct vane *v, struct store_io *io, void *arg)
     store_put_vm_name(io, uuid, w->c->name);
     store_put_vm_start_time(io, uuid, start);
     store_put_libxl_type(io, w->domid, STORE_DOMTYPE_PV);
-    return 0;
 }
 
 /*
@@ -190,13 +181,11 @@ static int write_machine(struct vane *v, struct store_io *io, void *arg)
  * that stay the guest's; then it becomes Dom0's again. The guest is not introduced yet: it can reach
  * none of this.
  */
-static int write_home(struct vane *v, struct store_io *io, void *arg)
+static void write_home(const struct work *w, struct store_io *io)
 {
-    const struct work *w = arg;
     uint32_t d = w->domid;
     char home[STORE_PATH_MAX];
 
-    (void)v;
     store_put_dom_memory_static_max(io, d, w->c->max_kb);
     store_put_dom_memory_target(io, d, w->c->mem_kb);
     for (unsigned i = 0; i < w->c->max_vcpus; i++)
@@ -209,26 +198,22 @@ static int write_home(struct vane *v, struct store_io *io, void *arg)
     store_put_dom_feature(io, d);
     store_put_dom_attr(io, d);
     store_put_dom_error(io, d);
-    STORE_PROTECT(io, DOM, d, store_n(d));
-    return 0;
-}
-
-/* The same for the control directory. It may be made while the home is the guest's: it is given an owner first. */
-static int write_control(struct vane *v, struct store_io *io, void *arg)
-{
-    uint32_t d = ((const struct work *)arg)->domid;
-    char control[STORE_PATH_MAX];
-
-    (void)v;
-    store_put_dom_control(io, d);
-    store_path_dom_control(control, sizeof(control), d);
-    store_xs_protect_like(io, control, STORE_DOM_DATA, d, 0);
     store_clear_dom_control_shutdown(io, d);
     store_clear_dom_control_feature_poweroff(io, d);
     store_clear_dom_control_feature_reboot(io, d);
     store_clear_dom_control_feature_suspend(io, d);
     store_put_dom_control_sysrq(io, d, "");
     STORE_PROTECT(io, DOM_CONTROL, d, store_n(d));
+    STORE_PROTECT(io, DOM, d, store_n(d));
+}
+
+/* Not in the transaction, where each node costs the daemon twice: nobody looks below a home before
+ * the domain is introduced, and whoever finds the mark (I1) removes all of it. */
+static int write_nodes(struct vane *v, struct store_io *io, void *arg)
+{
+    (void)v;
+    write_machine(arg, io);
+    write_home(arg, io);
     return 0;
 }
 
@@ -352,7 +337,6 @@ static int devices_first(struct work *w)
 
 static int memory_and_nodes(struct work *w)
 {
-    static store_txn_fn *const console = write_console;
     struct vane *v = w->v;
     int rc = w->arg->fill ? devices_first(w) : 0;
 
@@ -366,7 +350,7 @@ static int memory_and_nodes(struct work *w)
     if (rc == 0)
         rc = boot_seed_grants(v, w->domid, w->console_mfn, w->store_mfn);
     if (rc == 0)
-        rc = store_batch(v, &console, 1, w);
+        rc = store_batch(v, write_console, w);
     if (rc == 0 && !w->arg->fill)
         rc = store_devices(w);
     step_done(w, "nodes");
@@ -430,7 +414,6 @@ static int destroy_replaced(struct work *w)
 /* From the moment the domain exists (I2 is the caller's). */
 static int build_domain(struct work *w)
 {
-    static store_txn_fn *const nodes[] = { write_home, write_control, write_machine };
     struct vane *v = w->v;
     int rc = boot_new_settings(v, w->c, w->domid);
 
@@ -440,7 +423,7 @@ static int build_domain(struct work *w)
     if (rc == 0)
         rc = store_transaction(v, claim_name, w);
     if (rc == 0)
-        rc = store_batch(v, nodes, ARRAY_SIZE(nodes), w);
+        rc = store_batch(v, write_nodes, w);
     step_done(w, "names");
     if (rc == 0)
         rc = destroy_replaced(w);

@@ -27,7 +27,7 @@ struct vane {
     xc_interface *xc;
     struct xs_handle *xs;
     struct store_io io;             /* over xs; vane_store() keeps them together */
-    struct store_pipe *pipes[STORE_XS_STRANDS];     /* of transactions (the first) and batches */
+    struct store_pipe *pipe;        /* of transactions */
     struct names *names;            /* names.h; NULL: not kept */
     xenforeignmemory_handle *fmem;
     xencall_handle *call;           /* unmap.c */

@@ -60,22 +60,23 @@ static int run_body(struct store_io *io, void *arg)
     return b->rc;
 }
 
-/* An io over the handle's connections. -errno recorded when there is no daemon. */
-static int begin(struct vane *v, struct store_io *io)
-{
-    *io = store_xs(vane_xs(v));
-    io->kept = v->pipes;
-    return io->xs ? 0 : vane_last_error(v)->code;
-}
+typedef int run_fn(struct store_io *io, int (*body)(struct store_io *io, void *arg), void *arg);
 
-/* How it ended: @rc of the transport, @said of the bodies, which recorded why. */
-static int finish(struct vane *v, struct store_io *io, int rc, int said)
+static int run(struct vane *v, run_fn *how, store_txn_fn *body, void *arg)
 {
-    v->io.ops += io->ops;
-    if (rc == 0 || said < 0)
+    struct body b = { v, body, arg, 0 };
+    struct store_io io = store_xs(vane_xs(v));
+    int rc;
+
+    if (!io.xs)
+        return vane_last_error(v)->code;
+    io.kept = &v->pipe;
+    rc = how(&io, run_body, &b);
+    v->io.ops += io.ops;
+    if (rc == 0 || b.rc < 0)                /* the body said why */
         return rc;
-    if (io->rc)
-        return store_result(v, io);
+    if (io.rc)
+        return store_result(v, &io);
     if (rc == -EAGAIN)
         return vane_fail(v, rc, "something rewrites the same XenStore nodes all the time",
                          "a XenStore transaction met %d conflicts in a row", STORE_XS_TRIES);
@@ -85,30 +86,12 @@ static int finish(struct vane *v, struct store_io *io, int rc, int said)
 
 int store_transaction(struct vane *v, store_txn_fn *body, void *arg)
 {
-    struct body b = { v, body, arg, 0 };
-    struct store_io io;
-    int rc = begin(v, &io);
-
-    return rc < 0 ? rc : finish(v, &io, store_xs_transaction(&io, run_body, &b), b.rc);
+    return run(v, store_xs_transaction, body, arg);
 }
 
-int store_batch(struct vane *v, store_txn_fn *const *bodies, unsigned n, void *arg)
+int store_batch(struct vane *v, store_txn_fn *body, void *arg)
 {
-    struct store_xs_strand strands[STORE_XS_STRANDS];
-    struct body b[STORE_XS_STRANDS];
-    struct store_io io;
-    int rc = n <= STORE_XS_STRANDS ? begin(v, &io) : -EINVAL, said = 0;
-
-    if (rc < 0)
-        return rc;
-    for (unsigned i = 0; i < n; i++) {
-        b[i] = (struct body){ v, bodies[i], arg, 0 };
-        strands[i] = (struct store_xs_strand){ run_body, &b[i] };
-    }
-    rc = store_xs_batch(&io, strands, n);
-    for (unsigned i = 0; i < n && said == 0; i++)
-        said = b[i].rc;
-    return finish(v, &io, rc, said);
+    return run(v, store_xs_batch, body, arg);
 }
 
 int store_wait(struct vane *v, const char *path, int timeout_ms, store_done_fn *done, void *arg)

@@ -40,11 +40,8 @@ typedef int store_txn_fn(struct vane *v, struct store_io *io, void *arg);
 /* @body returns 0, or -errno recorded, and then nothing was changed. */
 int store_transaction(struct vane *v, store_txn_fn *body, void *arg) MUST_CHECK;
 
-/*
- * Puts sent together, each done by itself: for what nobody reads before all of it is there. Each of the
- * @n bodies (at most STORE_XS_STRANDS) keeps its order; between two of them there is none.
- */
-int store_batch(struct vane *v, store_txn_fn *const *bodies, unsigned n, void *arg) MUST_CHECK;
+/* Puts sent together, each done by itself: for what nobody reads before all of it is there. */
+int store_batch(struct vane *v, store_txn_fn *body, void *arg) MUST_CHECK;
 
 /*
  * Wait until done(v, arg) says non-zero, looking again whenever something under @path changes.

@@ -73,10 +73,8 @@ void vane_close(struct vane *v)
         xencall_close(v->call);
     if (v->fmem)
         xenforeignmemory_close(v->fmem);
-    for (unsigned i = 0; i < STORE_XS_STRANDS; i++) {
-        if (v->pipes[i])
-            pipe_close(v->pipes[i]);
-    }
+    if (v->pipe)
+        pipe_close(v->pipe);
     if (v->xs)
         xs_close(v->xs);
     if (v->xc)
@@ -153,8 +151,8 @@ struct xs_handle *vane_xs(struct vane *v)
 
 bool vane_store_lives(struct vane *v)
 {
-    if (v->pipes[0])
-        return pipe_lives(v->pipes[0]);
+    if (v->pipe)
+        return pipe_lives(v->pipe);
     return !v->xs || xs_is_domain_introduced(v->xs, 0);     /* Dom0 always is: the question is whether somebody answers */
 }
 

@@ -162,8 +162,8 @@ static int read_all(struct store_pipe *p, void *to, size_t len)
     return 0;
 }
 
-/* What is in the buffer (I4). */
-int pipe_send(struct store_pipe *p)
+/* Send what is in the buffer (I4). */
+static int drain(struct store_pipe *p)
 {
     for (size_t at = 0; at < p->out_len && !p->broken;) {
         ssize_t n = send(p->fd, p->out + at, p->out_len - at, MSG_NOSIGNAL);
@@ -191,7 +191,7 @@ static void buffer(struct store_pipe *p, const void *data, size_t len)
         s += part;
         len -= part;
         if (len)
-            pipe_send(p);
+            drain(p);
     }
 }
 
@@ -234,7 +234,7 @@ int pipe_flush(struct store_pipe *p)
 {
     char body[XENSTORE_PAYLOAD_MAX + 1];
 
-    pipe_send(p);
+    drain(p);
     while (!p->broken && p->taken != p->sent) {
         const struct posted *q = &p->posted[p->taken % WINDOW];
         int rc = take(p, q->type, body);

@@ -56,9 +56,6 @@ bool pipe_lives(const struct store_pipe *p);
 int pipe_post(struct store_pipe *p, uint32_t type, uint32_t tx, const char *path, const void *data,
               size_t len);
 
-/* Let what was posted leave, without waiting. 0, or -errno when the connection is gone. */
-int pipe_send(struct store_pipe *p);
-
 /* Wait for all that was posted. 0, or -errno when the connection is gone. */
 int pipe_flush(struct store_pipe *p);
 

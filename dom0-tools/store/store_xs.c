@@ -224,17 +224,16 @@ static int end(struct store_io *io, int rc)
     return rc ? rc : done < 0 ? done : 0;
 }
 
-/* The connection of a transaction or strand: the one that was kept, while it is good, or a new one. */
-static int take_pipe(struct store_io *io, unsigned strand, struct store_io *own)
+/* The connection for a transaction or a batch: the one that was kept, while it is good, or a new one. */
+static int take_pipe(struct store_io *io, struct store_io *own)
 {
-    struct store_pipe **kept = io->kept ? io->kept + strand : NULL;
-    bool good = kept && *kept && pipe_lives(*kept);
+    bool good = io->kept && *io->kept && pipe_lives(*io->kept);
 
-    *own = (struct store_io){ .t = XBT_NULL, .pipe = good ? *kept : pipe_open() };
-    if (!good && kept) {
-        if (*kept)
-            pipe_close(*kept);
-        *kept = own->pipe;
+    *own = (struct store_io){ .t = XBT_NULL, .pipe = good ? *io->kept : pipe_open() };
+    if (!good && io->kept) {
+        if (*io->kept)
+            pipe_close(*io->kept);
+        *io->kept = own->pipe;
     }
     if (!own->pipe)
         return -errno;
@@ -252,10 +251,11 @@ static void give_pipe(struct store_io *io, struct store_io *own)
         store_io_failed(io, own->failed, own->rc);
 }
 
-int store_xs_transaction(struct store_io *io, store_xs_fn *body, void *arg)
+int store_xs_transaction(struct store_io *io, int (*body)(struct store_io *io, void *arg),
+                         void *arg)
 {
     struct store_io own;
-    int rc = take_pipe(io, 0, &own);
+    int rc = take_pipe(io, &own);
 
     if (rc)
         return rc;
@@ -269,27 +269,17 @@ int store_xs_transaction(struct store_io *io, store_xs_fn *body, void *arg)
     return rc;
 }
 
-int store_xs_batch(struct store_io *io, const struct store_xs_strand *strands, unsigned n)
+int store_xs_batch(struct store_io *io, int (*body)(struct store_io *io, void *arg), void *arg)
 {
-    struct store_io own[STORE_XS_STRANDS];
-    unsigned begun = 0;
-    int rc = n <= STORE_XS_STRANDS ? 0 : -EINVAL;
+    struct store_io own;
+    int rc = take_pipe(io, &own), done;
 
-    while (begun < n && !rc) {
-        rc = take_pipe(io, begun, &own[begun]);
-        if (!rc) {
-            rc = strands[begun].body(&own[begun], strands[begun].arg);
-            begun++;
-        }
-    }
-    for (unsigned i = 0; i < begun; i++)                    /* all leave before one is waited for */
-        pipe_send(own[i].pipe);
-    for (unsigned i = 0; i < begun; i++) {
-        int done = pipe_flush(own[i].pipe);
-
-        if (!rc)
-            rc = own[i].rc ? own[i].rc : done;
-        give_pipe(io, &own[i]);
-    }
+    if (rc)
+        return rc;
+    rc = body(&own, arg);
+    done = pipe_flush(own.pipe);
+    if (!rc)
+        rc = own.rc ? own.rc : done;
+    give_pipe(io, &own);
     return rc;
 }

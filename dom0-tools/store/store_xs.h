@@ -20,7 +20,7 @@ struct store_io {
     struct xs_handle *xs;           /* the caller's, not closed here; NULL: all is -ENOTCONN */
     xs_transaction_t t;             /* XBT_NULL: each operation by itself */
     struct store_pipe *pipe;        /* in store_xs_transaction(): writes do not wait for replies */
-    struct store_pipe **kept;       /* STORE_XS_STRANDS places for connections; NULL: not kept */
+    struct store_pipe **kept;       /* where transactions keep their connection; NULL: one for each */
     unsigned long ops;              /* requests made so far, for the benches */
     int rc;                         /* the first failure of a put, protect or remove: -errno */
     char failed[STORE_PATH_MAX];    /* and its path */
@@ -59,20 +59,10 @@ char **store_xs_list(struct store_io *io, const char *path, unsigned *n);
  * STORE_XS_TRIES conflicts in a row.
  */
 #define STORE_XS_TRIES 100
-typedef int store_xs_fn(struct store_io *io, void *arg);
-int store_xs_transaction(struct store_io *io, store_xs_fn *body, void *arg);
+int store_xs_transaction(struct store_io *io, int (*body)(struct store_io *io, void *arg),
+                         void *arg);
 
-/*
- * Puts without a transaction: each is done as it comes, also when another fails. Those of one strand keep
- * their order, two strands have none between them. They go over connections of their own: xenstored takes
- * one request of each whenever it looks at all its connections, and with many domains the looking is what
- * costs. @n <= STORE_XS_STRANDS. 0 or -errno.
- */
-#define STORE_XS_STRANDS 3
-struct store_xs_strand {
-    store_xs_fn *body;
-    void *arg;
-};
-int store_xs_batch(struct store_io *io, const struct store_xs_strand *strands, unsigned n);
+/* The same without a transaction: each put is done as it comes, also when a later one fails. 0 or -errno. */
+int store_xs_batch(struct store_io *io, int (*body)(struct store_io *io, void *arg), void *arg);
 
 #endif

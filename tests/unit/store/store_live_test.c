@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "live.h"
-#include "pipe.h"
 #include "tree.h"
 #include "watch.h"
 
@@ -217,74 +216,6 @@ static void test_transactions(void)
     xs_close(xs);
 }
 
-/* ---- batches */
-
-static int put_first(struct store_io *io, void *arg)
-{
-    unsigned *order = arg;
-
-    for (unsigned i = 0; i < 300; i++)                  /* more than the window has places */
-        store_io_write(io, "/local/domain/5/data/one", i & 1 ? "odd" : "even", i & 1 ? 3 : 4);
-    store_io_write(io, "/local/domain/5/data/one", "last", 4);
-    return (*order)++ == 0 ? 0 : -EINVAL;
-}
-
-static int put_refused(struct store_io *io, void *arg)
-{
-    unsigned *order = arg;
-
-    store_io_write(io, "/local//domain", "x", 1);       /* refused, which is known later */
-    store_io_write(io, "/local/domain/5/data/two", "x", 1);
-    return (*order)++ == 1 ? 0 : -EINVAL;
-}
-
-static int put_third(struct store_io *io, void *arg)
-{
-    (void)arg;
-    store_io_write(io, "/local/domain/5/data/three", "x", 1);
-    return 0;
-}
-
-static int put_nothing(struct store_io *io, void *arg)
-{
-    (void)io;
-    (void)arg;
-    return -ECANCELED;
-}
-
-/* Each strand in its order; what one is refused is reported, and keeps no other from being done. */
-static void test_batches(void)
-{
-    struct store_pipe *kept[STORE_XS_STRANDS] = { NULL };
-    struct xs_handle *xs = xs_open(0);
-    struct store_io io = store_xs(xs);
-    unsigned order = 0;
-    const struct store_xs_strand all[] = { { put_first, &order }, { put_refused, &order }, { put_third, NULL } };
-    const struct store_xs_strand ends[] = { { put_nothing, NULL }, { put_third, NULL } };
-    char v[16] = "";
-
-    live_make(&io, 5);
-    io.kept = kept;
-    for (unsigned round = 0; round < 2; round++, order = 0) {       /* over new connections, over kept ones */
-        CU_ASSERT_EQUAL(store_xs_batch(&io, all, 3), -EINVAL);
-        CU_ASSERT_STRING_EQUAL(io.failed, "/local//domain");
-        io.rc = 0;
-        CU_ASSERT_EQUAL(store_io_read(&io, "/local/domain/5/data/one", v, sizeof(v)), 4);
-        CU_ASSERT(memcmp(v, "last", 4) == 0);
-        CU_ASSERT(store_xs_exists(&io, "/local/domain/5/data/two"));
-        CU_ASSERT(store_xs_exists(&io, "/local/domain/5/data/three"));
-        CU_ASSERT_EQUAL(store_xs_remove(&io, "/local/domain/5/data/two"), 0);
-        CU_ASSERT_EQUAL(store_xs_remove(&io, "/local/domain/5/data/three"), 0);
-    }
-    CU_ASSERT_EQUAL(store_xs_batch(&io, ends, 2), -ECANCELED);      /* none begins after one that gave up */
-    CU_ASSERT_FALSE(store_xs_exists(&io, "/local/domain/5/data/three"));
-    CU_ASSERT_EQUAL(store_xs_batch(&io, all, STORE_XS_STRANDS + 1), -EINVAL);
-    for (unsigned i = 0; i < STORE_XS_STRANDS; i++)
-        pipe_close(kept[i]);
-    live_end(xs, 5);
-    xs_close(xs);
-}
-
 /* ---- watches */
 
 struct storm {
@@ -364,7 +295,6 @@ static void add_tests(CU_pSuite s)
     CU_add_test(s, "lint finds each fault", test_lint_finds_each_fault);
     CU_add_test(s, "lint knows permissions", test_lint_knows_permissions);
     CU_add_test(s, "transactions post their writes", test_transactions);
-    CU_add_test(s, "batches keep the order of each strand", test_batches);
     CU_add_test(s, "a watch sees its change in a storm", test_watch_under_storm);
     CU_add_test(s, "a watch outlives the daemon", test_watch_outlives_the_daemon);
 }
