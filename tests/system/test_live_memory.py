@@ -55,25 +55,37 @@ def churns(dom0):
     return int(text[2]) if text else 0
 
 
+def start_churn(dom0, memory, workers, vcpus=1):
+    dom0.check("vane create --wait " + write_config(dom0, "c", memory=memory, vcpus=vcpus), 180)
+    vane_says(dom0, "c", "guest ready")
+    vane_does(dom0, "c", f"churn mib=4 workers={workers} &")
+    vane_says(dom0, "c", "^churn round")
+
+
+def churn_goes_on(dom0):
+    vane_says(dom0, "c", f"^churn round {churns(dom0) // 4 * 4 + 8}", 120)
+
+
+def end_churn(dom0):
+    assert dom0.check("grep -ac '^BAD' /var/log/vane/c.console || true").strip() == "0", "the guest's memory was damaged"
+    dom0.check("vane destroy c", 60)
+    healthy(dom0)
+
+
 def churn_and_save(rig, vcpus, smp, saves):
     """Fork, copy on write, page tables made and freed, protections changed, memory ballooned out and in: what a live image
     has of it is what the guest goes on with, and a page that was not logged is one that it finds wrong."""
     # An image of a guest that writes without end holds its memory several times, and Dom0 keeps it in its own.
     dom0 = rig.boot_with_guests(mem=f"{1 + vcpus}G", smp=smp, hv_args=f"dom0_mem={vcpus}G")
     memory = 128 + 24 * (vcpus - 1)             # each CPU costs Linux some, each worker its region and tables
-    dom0.check("vane create --wait " + write_config(dom0, "c", memory=memory, vcpus=vcpus), 180)
-    vane_says(dom0, "c", "guest ready")
-    vane_does(dom0, "c", f"churn mib=4 workers={vcpus + 1} &")
-    vane_says(dom0, "c", "^churn round")
+    start_churn(dom0, memory, vcpus + 1, vcpus)
     for turn in range(saves):
         target = memory - 24 if turn % 2 == 0 else memory
         form = ("", "--compress=zero", "--compress --checksum")[turn % 3]
         dom0.check(f"(usleep 300000; vane mem-set c {target}) & vane save --live {form} c /tmp/c.save && wait && "
                    "vane restore /tmp/c.save && rm /tmp/c.save", 300)
-        vane_says(dom0, "c", f"^churn round {churns(dom0) // 4 * 4 + 8}", 120)
-    assert dom0.check("grep -ac '^BAD' /var/log/vane/c.console || true").strip() == "0", "the guest's memory was damaged"
-    dom0.check("vane destroy c", 60)
-    healthy(dom0)
+        churn_goes_on(dom0)
+    end_churn(dom0)
 
 
 @only_on("paravane")
@@ -81,26 +93,18 @@ def test_forks_under_logging(rig):
     """A page table that was finished before a round and hung up after it is one without being written: of eight processes that
     fork all the time, a live image has a few. An image that takes them for data cannot be restored."""
     dom0 = rig.boot_with_guests(mem="4G", hv_args="dom0_mem=2G")
-    dom0.check("vane create --wait " + write_config(dom0, "c", memory=160), 180)
-    vane_says(dom0, "c", "guest ready")
-    vane_does(dom0, "c", "churn mib=4 workers=8 &")
-    vane_says(dom0, "c", "^churn round")
+    start_churn(dom0, 160, workers=8)
     for _ in range(5):
         dom0.check("vane save --live c /tmp/c.save && vane restore /tmp/c.save && rm /tmp/c.save && sleep 1.5", 120)
-    vane_says(dom0, "c", f"^churn round {churns(dom0) // 4 * 4 + 8}", 120)
-    assert dom0.check("grep -ac '^BAD' /var/log/vane/c.console || true").strip() == "0", "the guest's memory was damaged"
-    dom0.check("vane destroy c", 60)
-    healthy(dom0)
+    churn_goes_on(dom0)
+    end_churn(dom0)
 
 
 @only_on("paravane")
 def test_size_changes_while_copied(rig):
     """What the guest is asked to become while it is copied, the copy becomes, and has frames for no more than that."""
     dom0 = rig.boot_with_guests(mem="4G", hv_args="dom0_mem=2G")
-    dom0.check("vane create --wait " + write_config(dom0, "c", memory=160), 180)
-    vane_says(dom0, "c", "guest ready")
-    vane_does(dom0, "c", "churn mib=4 workers=3 &")
-    vane_says(dom0, "c", "^churn round")
+    start_churn(dom0, 160, workers=3)
 
     def has(mib):
         dom0.check(f"i=0; until [ \"$(vane list | awk '$1 == \"c\" {{ print $3 }}')\" = {mib} ]; do "
@@ -121,10 +125,8 @@ def test_size_changes_while_copied(rig):
                "done; kill -0 $! && wait && vane restore /tmp/c.save", 120)
     has(120)
     dom0.check("vane rename c d && vane rename d c")
-    vane_says(dom0, "c", f"^churn round {churns(dom0) // 4 * 4 + 8}", 120)
-    assert dom0.check("grep -ac '^BAD' /var/log/vane/c.console || true").strip() == "0", "the guest's memory was damaged"
-    dom0.check("vane destroy c", 60)
-    healthy(dom0)
+    churn_goes_on(dom0)
+    end_churn(dom0)
 
 
 @only_on("paravane")
