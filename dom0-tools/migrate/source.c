@@ -443,6 +443,23 @@ static int try_again(struct source *s, enum migrate_fate *fate)
     return rc;
 }
 
+/*
+ * The right to migrate @guest. While only the end of an earlier attempt is told to its target (vaned does), it comes
+ * free soon; a migration at work is not waited for.
+ */
+static int take_turn(struct vane *v, const struct vane_uuid *guest, struct work *w)
+{
+    int64_t end = vane_now_ms() + DECIDE_MS;
+    struct migrate_record old;
+    int rc;
+
+    while ((rc = work_lock(v, MIGRATE_SOURCE, guest, w)) == -EBUSY && vane_now_ms() < end &&
+           (record_of_guest(v, MIGRATE_SOURCE, guest, &old) < 0 || old.state == MIG_ABORTED))
+        usleep(100000);                                             /* no record: it has just gone, or is about to come */
+    return rc == -EBUSY ? vane_fail(v, -EBUSY, "`vane migrate-status` shows it, `vane migrate --cancel` stops it",
+                                    "this guest is being migrated already") : rc;
+}
+
 int migrate_source(struct vane *v, const struct vane_dom *d, const struct migrate_options *o,
                    struct migrate_result *out)
 {
@@ -462,7 +479,7 @@ int migrate_source(struct vane *v, const struct vane_dom *d, const struct migrat
         return vane_fail(v, -ENAMETOOLONG, NULL, "the transport's command is longer than %d bytes",
                          MIGRATE_TRANSPORT_MAX - 1);
     snprintf(s.r.transport, sizeof(s.r.transport), "%s", o->transport);
-    rc = work_lock(v, MIGRATE_SOURCE, &d->uuid, &s.w);
+    rc = take_turn(v, &d->uuid, &s.w);
     if (rc < 0)
         return rc;
     if (record_of_guest(v, MIGRATE_SOURCE, &d->uuid, &old) == 0) {
@@ -472,7 +489,7 @@ int migrate_source(struct vane *v, const struct vane_dom *d, const struct migrat
             return 0;                                           /* that was it */
         if (rc < 0 && old.state != MIG_ABORTED && old.state != MIG_SENDING)
             return vane_fail_in(v, "an earlier migration of this guest is not finished");
-        rc = work_lock(v, MIGRATE_SOURCE, &d->uuid, &s.w);
+        rc = take_turn(v, &d->uuid, &s.w);
         if (rc < 0)
             return rc;
     }
