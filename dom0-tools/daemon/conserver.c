@@ -238,6 +238,7 @@ bool consoles_open(struct vane *v, uint32_t domid, const char *name)
                            .slave = -1, .log = -1 };
     if (!map_ring(v, c) ||
         (local = xenevtchn_bind_interdomain(evtchn, domid, (evtchn_port_t)port)) < 0) {
+        vane_log(v, VANE_WARN, "the console of domain %u cannot be reached: %s", domid, strerror(errno));
         console_free(c);
         return true;
     }

@@ -15,8 +15,8 @@
 void console_store(struct store_io *io, uint32_t domid, const char *type, uint32_t port, uint64_t mfn)
 {
     store_put_con_limit(io, domid, CONSOLE_LIMIT);
-    store_put_con_type(io, domid, strcmp(type, "vaned") == 0 ? STORE_CONTYPE_VANED
-                                                             : STORE_CONTYPE_XENCONSOLED);
     store_put_con_port(io, domid, port);
     store_put_con_ring_ref(io, domid, mfn);
+    /* last: whoever serves it may come as soon as it says so */
+    store_put_con_type(io, domid, strcmp(type, "vaned") == 0 ? STORE_CONTYPE_VANED : STORE_CONTYPE_XENCONSOLED);
 }

@@ -182,7 +182,8 @@ def test_live_migration(rig):
     vane_says(dom0, "net", "^net: 1 queues")
     for elf in ("worker", "net"):
         dom0.check(f"vane migrate -s '' {elf} 'vane migrate-receive'", 300)
-        until(dom0, f"grep -qs 'resumed: 0' /var/log/vane/{elf}*.console")
+        until(dom0, f"grep -qs 'resumed: 0' /var/log/vane/{elf}*.console",
+              tell=f"tail -n 20 /var/log/vane/*; xenstore-ls /local/domain/$(vane domid {elf})/console; vane list")
     assert " 0% packet loss" in dom0.check("ping -c 5 -i 0.1 -W 5 10.0.0.2", 60)
     for elf in ("worker", "net"):
         dom0.check(f"vane shutdown {elf}", 60)
