@@ -29,27 +29,39 @@ PAGE = "hello from the Debian guest"           # mkdebian.sh wrote it
 
 
 class Client:
-    """Asks the guest's web server again and again. Each request is (time, seconds, what came)."""
+    """Asks the guest's web server again and again, as a browser does: over one connection, and over a new one when the server
+    has closed that. Each request is (time, seconds, what came)."""
 
     def __init__(self, port):
-        self.port, self.requests, self.going = port, [], True
+        self.server = http.client.HTTPConnection("127.0.0.1", port, timeout=10 * qemu.SCALE)
+        self.requests, self.going, self.begun, self.connections = [], True, None, 0
         self.thread = threading.Thread(target=self.ask, daemon=True)
         self.thread.start()
 
+    def get(self):
+        self.connections += self.server.sock is None
+        self.server.request("GET", "/")
+        return self.server.getresponse().read().decode("ascii", "replace").strip()
+
     def ask(self):
         while self.going:
-            begin = time.monotonic()
+            self.begun = time.monotonic()
             try:
-                server = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10 * qemu.SCALE)
-                server.request("GET", "/")
-                answer = server.getresponse().read().decode("ascii", "replace").strip()
-                server.close()
+                try:
+                    answer = self.get()
+                except (http.client.RemoteDisconnected, ConnectionResetError):
+                    self.server.close()
+                    answer = self.get()
             except (OSError, http.client.HTTPException) as error:
+                self.server.close()
                 answer = f"failed: {error}"
-            self.requests.append((begin, time.monotonic() - begin, answer))
+            self.requests.append((self.begun, time.monotonic() - self.begun, answer))
             time.sleep(0.1)
 
     def between(self, begin, end):
+        """Requests under way in this time, of which the last has to be waited for."""
+        while self.begun <= end and self.thread.is_alive() and (not self.requests or self.requests[-1][0] < self.begun):
+            time.sleep(0.05)
         return [r for r in self.requests if r[0] <= end and r[0] + r[1] >= begin]
 
 
@@ -93,7 +105,7 @@ class Show:
         time.sleep(2)
         self.say(f"moving the guest from host {source.name} to host {target.name}, live"
                  if self.hv == "paravane" else f"moving the guest to host {target.name}, suspended (Xen 4.17 cannot do it live)")
-        begin = time.monotonic()
+        begin, connections = time.monotonic(), self.client.connections
         rounds = []
 
         def progress(line):
@@ -112,9 +124,9 @@ class Show:
         seconds = time.monotonic() - begin
         guest.runs(30)
         time.sleep(1)
-        return self.account(f"host {source.name} to host {target.name}", begin, seconds, rounds)
+        return self.account(f"host {source.name} to host {target.name}", begin, seconds, rounds, connections)
 
-    def account(self, title, begin, seconds, rounds):
+    def account(self, title, begin, seconds, rounds, connections):
         """What the witnesses saw of a move."""
         seen = states(self.hosts.log, self.guest.uuid, begin)
         stopped = max(at for at, now in seen if "suspended" in now.values() and "run" not in now.values())
@@ -127,7 +139,8 @@ class Show:
                  f"the client heard nothing for {max(gaps(beats)) * 1000:.0f} ms at most, "
                  f"{numbers[-1] - numbers[0] + 1 - len(numbers)} of {len(numbers)} heartbeats lost; "
                  f"{len(asked)} web pages asked for, {len(failed)} failed, the slowest took "
-                 f"{max(r[1] for r in asked) * 1000:.0f} ms")
+                 f"{max(r[1] for r in asked) * 1000:.0f} ms, the connection "
+                 + ("held" if self.client.connections == connections else "had to be made again"))
         return picture.Move(title, seconds, rounds, stopped - begin, started - begin, [at - begin for at in beats])
 
     def picture(self, moves):
