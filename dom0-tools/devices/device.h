@@ -108,6 +108,28 @@ void nbd_detach(struct vane *v, nbd_which *which, const void *arg);
 int vif_store(struct vane *v, struct store_io *io, uint32_t domid, const struct vane_nic *n,
               const struct vane_uuid *uuid) MUST_CHECK;
 int vif_finish(struct vane *v, uint32_t domid, const struct vane_nic *n) MUST_CHECK;
+void vif_mac(const struct vane_nic *n, const struct vane_uuid *uuid, uint8_t mac[6]);
+/* Its interface in Dom0, once it is finished. */
+void vif_name(char out[32], uint32_t domid, const struct vane_nic *n);
+
+/* ---- vif_move.c: a card that changes hosts ---- */
+struct vif_hold {
+    char name[32];          /* its interface */
+    uint8_t mac[6];
+    bool keeps;             /* false: this host's bridge decides by more than addresses, so nothing is kept */
+    int bridge, card;       /* packet sockets */
+    int64_t connected;      /* since when, vane_now_ms(); 0: it is not yet */
+};
+/*
+ * From now on keep what comes to this host for the card, which is not connected yet. False: there is nothing to be done
+ * for it (it is on no bridge of Linux), *@h is closed. No XenStore: this is in the guest's way.
+ */
+bool vif_hold(uint32_t domid, const struct vane_nic *n, const struct vane_uuid *uuid, struct vif_hold *h) MUST_CHECK;
+/* Tell the network's switches where the card's address is now (a reverse ARP request, as other hypervisors send). */
+void vif_announce(const struct vif_hold *h);
+/* Give the card what was kept; false: its guest is not there yet. */
+bool vif_deliver(struct vif_hold *h);
+void vif_hold_end(struct vif_hold *h);
 
 /* ---- console ---- */
 void console_store(struct store_io *io, uint32_t domid, const char *type, uint32_t port,
@@ -122,5 +144,9 @@ int hotplug_run(struct vane *v, const struct dev *d, const char *script, const c
 int net_setup(struct vane *v, const char *old, const char *name, unsigned mtu, const char *bridge)
     MUST_CHECK;
 bool net_exists(const char *name);
+/* Have the bridge of @port look for this address there, as if a frame had come from it. 0 or -errno, nothing recorded. */
+int net_port_has(const char *port, const uint8_t mac[6]) MUST_CHECK;
+/* Whether a firewall may look at frames between ports of a bridge: ebtables, iptables (br_netfilter) or nftables. */
+bool net_bridged_is_filtered(void);
 
 #endif

@@ -21,7 +21,7 @@
 #define SCRIPTS "/etc/xen/scripts/"
 
 /* 00:16:3e is Xen's prefix; the rest follows from the domain, so a restart keeps its address. */
-static void mac_of(const struct vane_nic *n, const struct vane_uuid *uuid, uint8_t mac[6])
+void vif_mac(const struct vane_nic *n, const struct vane_uuid *uuid, uint8_t mac[6])
 {
     uint32_t h = 2166136261u;
 
@@ -40,9 +40,18 @@ static void mac_of(const struct vane_nic *n, const struct vane_uuid *uuid, uint8
     mac[5] = (uint8_t)h;
 }
 
-static void vif_name(char out[32], uint32_t domid, const struct vane_nic *n)
+/* The name that netback gives it. */
+static void first_name(char out[32], uint32_t domid, const struct vane_nic *n)
 {
     snprintf(out, 32, "vif%u.%d", domid, n->devid);
+}
+
+void vif_name(char out[32], uint32_t domid, const struct vane_nic *n)
+{
+    if (n->ifname)
+        snprintf(out, 32, "%s", n->ifname);
+    else
+        first_name(out, domid, n);
 }
 
 static const char *bridge_of(const struct vane_nic *n)
@@ -161,7 +170,7 @@ int vif_store(struct vane *v, struct store_io *io, uint32_t domid, const struct 
     if (!n->script && !net_exists(bridge_of(n)))
         return vane_fail(v, -ENODEV, "ip link add NAME type bridge; ip link set NAME up",
                          "vif: there is no bridge %s", bridge_of(n));
-    mac_of(n, uuid, m);
+    vif_mac(n, uuid, m);
     snprintf(c.mac, sizeof(c.mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
     store_path_vif_fe(c.fe, sizeof(c.fe), domid, c.devid);
     store_path_vif_be(c.be, sizeof(c.be), 0, domid, c.devid);
@@ -186,7 +195,7 @@ int vif_finish(struct vane *v, uint32_t domid, const struct vane_nic *n)
     char name[32];
     int rc;
 
-    vif_name(name, domid, n);
+    first_name(name, domid, n);
     rc = dev_wait_kernel(v, &d, has_interface, name, "make its interface");
     if (rc < 0)
         return rc;

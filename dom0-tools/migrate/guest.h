@@ -37,6 +37,16 @@ int guest_resume(struct vane *v, const struct migrate_record *r) MUST_CHECK;
 int guest_welcome(struct vane *v, const struct migrate_record *offer) MUST_CHECK;
 /* Make the copy, paused, from the stream; fills r->domid. Nothing is left on failure. */
 int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg, struct migrate_record *r) MUST_CHECK;
+/*
+ * Its cards: what comes for them from now on is kept. NULL when there is nothing to be kept or it cannot be: the network
+ * has to do without, as it does when a frame is lost.
+ */
+struct guest_hold;
+struct guest_hold *guest_hold(const struct vane_config *cfg, const struct migrate_record *r) MUST_CHECK;
+/* It has started: tell the network where it is, and deliver when it has connected (a thread does). */
+void guest_arrived(struct guest_hold *h);
+/* Wait for that, some seconds at most, and let go; of a copy that did not start at once. */
+void guest_hold_end(struct guest_hold *h);
 /* Open its disks and start it; harmless when it runs. A failure means that it has not run. */
 int guest_start(struct vane *v, const struct migrate_record *r) MUST_CHECK;
 /* Give it its name; on one host that is free once the other copy is gone. */

@@ -32,6 +32,7 @@ struct target {
     int from, to;
     struct migrate_record r;
     struct work w;
+    struct guest_hold *hold;            /* what comes for the copy's cards meanwhile */
     pthread_t pulse;
     bool pulsing;
     atomic_bool stop;
@@ -141,6 +142,7 @@ static int start(struct target *t)
         vane_log(t->v, VANE_ERROR, "%s", first.what);
         return discard(t, first.what);
     }
+    guest_arrived(t->hold);
     if (note(t, MIG_RUNNING, "") < 0)               /* it does; the record will follow */
         vane_log(t->v, VANE_ERROR, "%s", vane_last_error(t->v)->what);
     t->r.state = MIG_RUNNING;
@@ -327,6 +329,7 @@ static int take_in(struct target *t, struct stream_in *in, struct vane_config *c
     if (rc == 0)
         rc = guest_receive(t->v, in, cfg, &t->r);
     if (rc == 0) {
+        t->hold = guest_hold(cfg, &t->r);
         rc = note(t, MIG_READY, "");
         if (rc < 0 && guest_destroy(t->v, &t->r) < 0)
             vane_log(t->v, VANE_ERROR, "%s", vane_last_error(t->v)->what);
@@ -395,6 +398,7 @@ static void leave(struct target *t)
     if (t->r.state == MIG_NONE || t->r.state == MIG_RECEIVING)
         work_end(&t->w);
     work_unlock(&t->w);
+    guest_hold_end(t->hold);
 }
 
 int migrate_target(struct vane *v, int from, int to, bool paused)

@@ -31,11 +31,37 @@ static int refuse(struct vane *v, int to, const struct migrate_record *r)
     return vane_fail(v, first.code, first.hint, "%s", first.what);
 }
 
+/* The copy is complete: what the sender says becomes of it. */
+static int take_over(struct vane *v, int from, int to, const struct migrate_record *r, struct guest_hold *hold)
+{
+    char said[sizeof(xl_go)], status = 0;
+    int rc = bytes_write(to, SAY_MS, xl_ready, sizeof(xl_ready));
+
+    if (rc == 0)
+        rc = bytes_read(from, GO_MS, said, sizeof(said));
+    if (rc == 0 && memcmp(said, xl_go, sizeof(said)) != 0)
+        rc = -EPROTO;
+    if (rc < 0) {                                   /* no GO: it must never run here */
+        if (guest_destroy(v, r) < 0)
+            vane_log(v, VANE_ERROR, "%s", vane_last_error(v)->what);
+        return vane_fail(v, rc, NULL, "the sender went away before it gave up its copy");
+    }
+    if (guest_start(v, r) < 0)
+        return refuse(v, to, r);
+    guest_arrived(hold);
+    rc = bytes_write(to, SAY_MS, xl_report, sizeof(xl_report));
+    if (rc == 0)
+        rc = bytes_write(to, SAY_MS, &status, 1);
+    for (int i = 0; i < NAME_TRIES && guest_rename(v, r) < 0; i++)
+        usleep(100000);
+    return rc < 0 ? vane_fail(v, rc, "look at the sender: its copy must not run", "the sender does not listen") : 0;
+}
+
 int xl_receive(struct vane *v, int from, int to, struct stream_in *in, struct vane_config *cfg, bool paused)
 {
     struct migrate_record r = { .role = MIGRATE_TARGET, .guest = cfg->uuid, .domid = VANE_DOMID_ANY,
                                 .paused = paused };
-    char said[sizeof(xl_go)], status = 0;
+    struct guest_hold *hold;
     int rc;
 
     snprintf(r.name, sizeof(r.name), "%.200s", cfg->name);
@@ -43,22 +69,8 @@ int xl_receive(struct vane *v, int from, int to, struct stream_in *in, struct va
     rc = guest_receive(v, in, cfg, &r);
     if (rc < 0)
         return rc;
-    rc = bytes_write(to, SAY_MS, xl_ready, sizeof(xl_ready));
-    if (rc == 0)
-        rc = bytes_read(from, GO_MS, said, sizeof(said));
-    if (rc == 0 && memcmp(said, xl_go, sizeof(said)) != 0)
-        rc = -EPROTO;
-    if (rc < 0) {                                   /* no GO: it must never run here */
-        if (guest_destroy(v, &r) < 0)
-            vane_log(v, VANE_ERROR, "%s", vane_last_error(v)->what);
-        return vane_fail(v, rc, NULL, "the sender went away before it gave up its copy");
-    }
-    if (guest_start(v, &r) < 0)
-        return refuse(v, to, &r);
-    rc = bytes_write(to, SAY_MS, xl_report, sizeof(xl_report));
-    if (rc == 0)
-        rc = bytes_write(to, SAY_MS, &status, 1);
-    for (int i = 0; i < NAME_TRIES && guest_rename(v, &r) < 0; i++)
-        usleep(100000);
-    return rc < 0 ? vane_fail(v, rc, "look at the sender: its copy must not run", "the sender does not listen") : 0;
+    hold = guest_hold(cfg, &r);
+    rc = take_over(v, from, to, &r, hold);
+    guest_hold_end(hold);
+    return rc;
 }

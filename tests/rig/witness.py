@@ -99,6 +99,30 @@ class Heart:
             time.sleep(0.02)
 
 
+class Caller:
+    """Asks a guest for an answer fifty times a second, through the socket that its heartbeats come to."""
+
+    def __init__(self, heart):
+        self.heart, self.asked, self.going = heart, {}, True        # number -> when
+        self.thread = threading.Thread(target=self.ask, daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.going = False
+
+    def ask(self):
+        while self.going:
+            number = len(self.asked)
+            self.asked[number] = time.monotonic()
+            self.heart.send(f"ping {number}")
+            time.sleep(0.02)
+
+    def between(self, begin, end):
+        """(asked, answered) of this time."""
+        asked = [number for number, at in list(self.asked.items()) if begin <= at <= end]
+        return len(asked), len([number for number in asked if number in self.heart.pongs])
+
+
 class DomWatch:
     """Reads domwatch's lines from a host's channel and puts its times on our clock.
 

@@ -9,17 +9,31 @@ from guests import until
 from hosts import Hosts
 from scenario import healthy, only_on, slow, soak
 from test_fronts import NIC, start, verdict
-from witness import turns
+from witness import SLACK, Caller, states, turns
 
 
 def there_and_back(rig, vcpus=1, moves=2, **load):
     hosts = Hosts(rig, b={"mem": "2G"})         # its frames have numbers there that the first host does not know
     guest = hosts.guest(vcpus=vcpus, **load).create()
+    caller = Caller(guest.heart)
+    rig.servers.append(caller)
     for _ in range(moves):
+        begin = time.monotonic()
         guest.migrate()
         guest.runs(30)
+        kept(guest, caller, begin)
     guest.verdict()
     end(hosts, guest)
+
+
+def kept(guest, caller, begin):
+    """Between its start at the target and its first sign of life a guest's card is not connected: what comes is kept for it."""
+    still = max(at for at, now in states(guest.hosts.log, guest.uuid, begin) if "run" not in now.values())
+    start = min(at for at, now in states(guest.hosts.log, guest.uuid, still) if "run" in now.values())
+    alive = min(beat.at for beat in guest.heart.beats(since=start))
+    asked, answered = caller.between(start + SLACK, alive)
+    print(f"  before its card was connected {asked} calls came, {answered} were answered", flush=True)
+    assert asked < 5 or answered > asked // 2, "what came for the guest was lost"
 
 
 def end(hosts, guest):

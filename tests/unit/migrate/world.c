@@ -191,6 +191,34 @@ int guest_start(struct vane *v, const struct migrate_record *r)
     return 0;
 }
 
+/* The guest's place on the network: told that it has arrived only when it runs here. */
+struct guest_hold {
+    bool arrived;
+};
+
+struct guest_hold *guest_hold(const struct vane_config *cfg, const struct migrate_record *r)
+{
+    (void)cfg;
+    if (atomic_load(&world->copy[r->role]) != GUEST_STILL)
+        world_wrong("frames are kept for a copy that is not there");
+    return calloc(1, sizeof(struct guest_hold));
+}
+
+void guest_arrived(struct guest_hold *h)
+{
+    if (!atomic_load(&world->started))
+        world_wrong("the network is told of a copy that does not run");
+    if (h)
+        h->arrived = true;
+}
+
+void guest_hold_end(struct guest_hold *h)
+{
+    if (h && !h->arrived && atomic_load(&world->copy[MIGRATE_TARGET]) == GUEST_RUNS)
+        world_wrong("the network was not told of the copy that runs");
+    free(h);
+}
+
 int guest_rename(struct vane *v, const struct migrate_record *r)
 {
     (void)r;
