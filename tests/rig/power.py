@@ -60,7 +60,7 @@ def run_cell(guest, cell):
     who = {"source": source, "target": target}
     begin = time.monotonic()
     start(guest, Cell(cell.stage, "hold", cell.way, cell.at, count_from=cell.count_from, options=LONG))
-    assert struck(hosts, begin), f"{cell}: the migration did not get there: {source.machine.check('cat /tmp/out')}"
+    assert struck(hosts, source, begin), f"{cell}: the migration did not get there: {source.machine.check('cat /tmp/out')}"
     loser = who[cell.loser]
     loser.lose_power()
     if loser is source:

@@ -18,6 +18,7 @@ def there_and_back(rig, vcpus=1, moves=2, **load):
     caller = Caller(guest.heart)
     rig.servers.append(caller)
     for _ in range(moves):
+        guest.renew()
         begin = time.monotonic()
         guest.migrate()
         guest.runs(30)
