@@ -39,14 +39,8 @@ static int restart(struct cli *c, const struct vane_dom *d, bool keep_old)
     struct vane_create a = { .replaces = keep_old ? VANE_DOMID_ANY : d->domid,
                              .cache_dir = VANE_CACHE_DIR, .console = "xenconsoled" };
     struct vane_config *cfg;
-    size_t len = 0;
-    char *text = vane_record_read(vane_record_of(d), &len);
-    int rc;
+    int rc = vane_config_now(c->v, d, &cfg);
 
-    if (!text)
-        return cli_fail(c, NULL, "no record of domain %s: it cannot be restarted", d->name);
-    rc = vane_config_parse(c->v, "record", text, len, &cfg);
-    free(text);
     if (rc < 0)
         return cli_error(c);
     if (keep_old) {

@@ -23,35 +23,18 @@ static void add_sched_params(struct cli *c, const struct vane_dom *d, struct jso
     json_object_object_add(b, "sched_params", s);
 }
 
-/* What vcpu-set last asked for. */
-static unsigned vcpus_wanted(struct vane *v, uint32_t domid, unsigned max)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < max; i++) {
-        enum store_avail is;
-
-        n += store_get_dom_cpu_availability(vane_store(v), domid, i, &is) == 0 && is == STORE_AVAIL_ONLINE;
-    }
-    return n;
-}
-
 int cli_list_long(struct cli *c, const struct vane_dom *d, int n)
 {
     struct json_object *list = json_object_new_array();
 
     for (int i = 0; i < n; i++) {
         struct json_object *o = json_object_new_object();
-        struct vane_config *cfg = NULL;
-        char uuid[VANE_UUID_LEN], *json = NULL, *text;
-        size_t len = 0;
+        struct vane_config *cfg;
+        char uuid[VANE_UUID_LEN], *json = NULL;
 
         vane_uuid_format(uuid, &d[i].uuid);
-        text = vane_config_of(vane_record_of(&d[i]), &len);
-        if (text && vane_config_parse(c->v, "record", text, len, &cfg) == 0 && vane_config_rename(cfg, d[i].name)) {
-            cfg->vcpus = vcpus_wanted(c->v, d[i].domid, cfg->max_vcpus);
+        if (vane_config_now(c->v, &d[i], &cfg) == 0)
             json = vane_config_json(cfg, uuid);
-        }
         json_object_object_add(o, "domid", json_object_new_int((int)d[i].domid));
         if (json) {
             json_object_object_add(o, "config", json_tokener_parse(json));
@@ -71,7 +54,6 @@ int cli_list_long(struct cli *c, const struct vane_dom *d, int n)
         add_sched_params(c, &d[i], json_object_object_get(o, "config"));
         json_object_array_add(list, o);
         free(json);
-        free(text);
         vane_config_free(cfg);
     }
     return cli_json(list);

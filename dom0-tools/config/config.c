@@ -241,15 +241,16 @@ static int parse_limits(struct cfg_parser *p, struct vane_config *c)
     return 0;
 }
 
+const char *const vane_tsc_modes[VANE_TSC_MODES] = { "default", "always_emulate", "native", "native_paravirt" };
+
 static int parse_tsc(struct cfg_parser *p, struct vane_config *c)
 {
-    static const char *const modes[] = { "default", "always_emulate", "native", "native_paravirt" };
     const char *s;
 
     if (xlu_cfg_get_string(p->xlu, "tsc_mode", &s, 1))
         return 0;
-    for (unsigned i = 0; i < ARRAY_SIZE(modes); i++) {
-        if (strcmp(s, modes[i]) == 0 || (s[0] == (char)('0' + i) && !s[1])) {
+    for (unsigned i = 0; i < VANE_TSC_MODES; i++) {
+        if (strcmp(s, vane_tsc_modes[i]) == 0 || (s[0] == (char)('0' + i) && !s[1])) {
             c->tsc_mode = i;
             return 0;
         }

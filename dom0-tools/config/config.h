@@ -119,6 +119,9 @@ bool vane_vdev_number(const char *vdev, uint32_t *number);
 /* 51712 -> "xvda" */
 void vane_vdev_name(uint32_t number, char *out, size_t len);
 
+/* tsc_mode= by number, as the hypervisor has it. */
+#define VANE_TSC_MODES 4
+extern const char *const vane_tsc_modes[VANE_TSC_MODES];
 const char *vane_action_name(enum vane_action a);
 const char *vane_event_key(enum vane_event e);
 

@@ -23,9 +23,15 @@ static void put_u(struct json_object *o, const char *key, uint64_t n)
     json_object_object_add(o, key, json_object_new_uint64(n));
 }
 
+/* libxl's defbool; a plain boolean is put_flag()'s. */
 static void put_bool(struct json_object *o, const char *key, bool b)
 {
     put(o, key, b ? "True" : "False");
+}
+
+static void put_flag(struct json_object *o, const char *key, bool b)
+{
+    json_object_object_add(o, key, json_object_new_boolean(b));
 }
 
 static struct json_object *disk_json(const struct vane_disk *d)
@@ -39,7 +45,9 @@ static struct json_object *disk_json(const struct vane_disk *d)
     put(o, "script", d->script);
     put_u(o, "removable", d->removable);
     put_u(o, "readwrite", d->writable);
+    put_flag(o, "direct_io_safe", d->direct_io_safe);
     put_bool(o, "discard_enable", d->discard);
+    put_bool(o, "trusted", d->trusted);
     return o;
 }
 
@@ -66,6 +74,7 @@ static struct json_object *nic_json(const struct vane_nic *n)
         put_u(o, "rate_bytes_per_interval", n->rate_bytes);
         put_u(o, "rate_interval_usecs", n->rate_usecs);
     }
+    put_bool(o, "trusted", n->trusted);
     return o;
 }
 
@@ -89,6 +98,46 @@ static struct json_object *cpuid_json(const struct vane_cpuids *c)
     return a;
 }
 
+/* An array of the CPUs of each vCPU, up to the first one that may use all. */
+static bool put_affinity(struct json_object *o, const char *key, const struct vane_cpus *map, unsigned n)
+{
+    struct json_object *list = json_object_new_array();
+
+    for (unsigned i = 0; i < n && map[i].given; i++) {
+        struct json_object *cpus = json_object_new_array();
+
+        for (unsigned cpu = 0; cpu < VANE_MAX_CPUS; cpu++) {
+            if (vane_cpus_has(&map[i], cpu))
+                json_object_array_add(cpus, json_object_new_int((int)cpu));
+        }
+        json_object_array_add(list, cpus);
+    }
+    if (json_object_array_length(list) > 0)
+        json_object_object_add(o, key, list);
+    else
+        json_object_put(list);
+    return map[0].given;
+}
+
+static void put_limits(struct json_object *b, const struct vane_config *c)
+{
+    if (c->max_grant_frames >= 0)
+        put_u(b, "max_grant_frames", (uint64_t)c->max_grant_frames);
+    if (c->max_maptrack_frames >= 0)
+        put_u(b, "max_maptrack_frames", (uint64_t)c->max_maptrack_frames);
+    if (c->grant_version)
+        put_u(b, "max_grant_version", c->grant_version);
+    put_u(b, "event_channels", c->max_event_port);
+}
+
+static void put_time(struct json_object *b, const struct vane_config *c)
+{
+    put(b, "tsc_mode", vane_tsc_modes[c->tsc_mode]);
+    if (c->time_offset)
+        put_u(b, "rtc_timeoffset", (uint32_t)c->time_offset);
+    put_bool(b, "localtime", c->localtime);
+}
+
 static struct json_object *build_info_json(const struct vane_config *c)
 {
     struct json_object *b = json_object_new_object(), *avail = json_object_new_array();
@@ -98,6 +147,10 @@ static struct json_object *build_info_json(const struct vane_config *c)
     for (unsigned i = 0; i < c->vcpus; i++)
         json_object_array_add(avail, json_object_new_int((int)i));
     json_object_object_add(b, "avail_vcpus", avail);
+    if (put_affinity(b, "vcpu_hard_affinity", c->hard, c->max_vcpus) |
+        put_affinity(b, "vcpu_soft_affinity", c->soft, c->max_vcpus))
+        put_bool(b, "numa_placement", false);
+    put_time(b, c);
     put_u(b, "max_memkb", c->max_kb);
     put_u(b, "target_memkb", c->mem_kb);
     put_u(b, "video_memkb", 0);
@@ -107,6 +160,8 @@ static struct json_object *build_info_json(const struct vane_config *c)
         put_u(sched, "cap", c->cap);
     json_object_object_add(b, "sched_params", sched);
     put_bool(b, "claim_mode", true);
+    put_bool(b, "disable_migrate", c->nomigrate);
+    put_limits(b, c);
     if (c->cpuid.n)
         json_object_object_add(b, "cpuid", cpuid_json(&c->cpuid));
     put(b, "kernel", c->kernel);
@@ -129,7 +184,7 @@ char *vane_config_json(const struct vane_config *c, const char *uuid)
     put(ci, "type", "pv");
     put(ci, "name", c->name);
     put(ci, "uuid", uuid);
-    put(ci, "poolname", c->pool);
+    put(ci, "pool_name", c->pool);
     put_bool(ci, "run_hotplug_scripts", true);
     json_object_object_add(o, "c_info", ci);
     json_object_object_add(o, "b_info", build_info_json(c));

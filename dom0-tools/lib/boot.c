@@ -145,7 +145,7 @@ int boot_memory_limit(struct vane *v, uint32_t domid, uint64_t kb)
     return xc_domain_setmaxmem(v->xc, domid, kb + VANE_SLACK_KB) < 0 ? fail(v, "cannot set the memory limit") : 0;
 }
 
-int boot_new_settings(struct vane *v, const struct vane_config *c, uint32_t domid)
+int boot_new_settings(struct vane *v, const struct vane_config *c, uint32_t domid, bool arrives)
 {
     int32_t offset = c->time_offset;
     time_t now = time(NULL);
@@ -164,6 +164,10 @@ int boot_new_settings(struct vane *v, const struct vane_config *c, uint32_t domi
     if (offset && xc_domain_set_time_offset(v->xc, domid, offset) < 0)
         return fail(v, "cannot set rtc_timeoffset");
     rc = set_affinity(v, c, domid);
+    if (rc < 0 && arrives) {                /* pinned where it comes from, to CPUs that are not here */
+        vane_log(v, VANE_WARN, "%s; it may run on all", vane_last_error(v)->what);
+        rc = 0;
+    }
     return rc < 0 ? rc : set_scheduler(v, c, domid);
 }
 

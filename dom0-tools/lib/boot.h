@@ -8,7 +8,8 @@
 
 /* createdomain, max_vcpus, max_mem, memory map, TSC, affinity, scheduler. *@domid is set first. */
 int boot_new_domain(struct vane *v, const struct vane_config *c, uint32_t *domid) MUST_CHECK;
-int boot_new_settings(struct vane *v, const struct vane_config *c, uint32_t domid) MUST_CHECK;
+/* @arrives: it comes out of a stream, maybe from another host. */
+int boot_new_settings(struct vane *v, const struct vane_config *c, uint32_t domid, bool arrives) MUST_CHECK;
 /* The most memory the domain may have: @kb, and what it needs beside. */
 int boot_memory_limit(struct vane *v, uint32_t domid, uint64_t kb) MUST_CHECK;
 /* What cpuid= changes, for a domain with a kernel of its own (a stream brings its policy along). */

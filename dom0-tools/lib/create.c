@@ -415,7 +415,7 @@ static int destroy_replaced(struct work *w)
 static int build_domain(struct work *w)
 {
     struct vane *v = w->v;
-    int rc = boot_new_settings(v, w->c, w->domid);
+    int rc = boot_new_settings(v, w->c, w->domid, w->arg->fill != NULL);
 
     if (rc == 0 && !w->arg->fill)
         rc = boot_cpuid(v, w->c, w->domid);

@@ -34,18 +34,11 @@ int save_report(struct saver *s, enum save_phase phase, uint64_t pages, uint64_t
 
 /* ---- what comes first ---- */
 
-/* The record may be older than what the domain has now: the image must fit into what the reader allows it. */
-static void current_memory(struct saver *s, struct vane_config *cfg)
+/* The image must fit into what the reader allows it: memory still on its way to the target; write_memory() tells of that. */
+static void make_room(struct saver *s, struct vane_config *cfg)
 {
-    struct store_io *io = vane_store(s->v);
-    uint64_t kb;
-
-    if (store_get_dom_memory_target(io, s->d->domid, &kb) == 0)
-        cfg->mem_kb = kb;
     if (cfg->mem_kb + VANE_SLACK_KB < s->d->mem_kb)
-        cfg->mem_kb = s->d->mem_kb;             /* still on its way to the target; write_memory() tells it */
-    if (store_get_dom_memory_static_max(io, s->d->domid, &kb) == 0)
-        cfg->max_kb = kb;
+        cfg->mem_kb = s->d->mem_kb;
     if (cfg->max_kb < cfg->mem_kb)
         cfg->max_kb = cfg->mem_kb;
     s->told_kb = cfg->mem_kb;
@@ -55,28 +48,20 @@ static void current_memory(struct saver *s, struct vane_config *cfg)
 /* The domain's configuration as JSON. */
 static int config_json(struct saver *s, char **json)
 {
-    struct vane_config *cfg = NULL;
-    char uuid[VANE_UUID_LEN], *text;
-    size_t len = 0;
-    int rc = 0;
+    struct vane_config *cfg;
+    char uuid[VANE_UUID_LEN];
+    int rc = vane_config_now(s->v, s->d, &cfg);
 
     *json = NULL;
     vane_uuid_format(uuid, &s->d->uuid);
-    text = vane_config_of(vane_record_of(s->d), &len);
-    if (!text || vane_config_parse(s->v, "record", text, len, &cfg) < 0)
-        rc = vane_fail(s->v, -ENOENT, "vane config-update gives it one",
-                       "the configuration of domain %s is not known", s->d->name);
-    else if (cfg->nomigrate)
+    if (rc == 0 && cfg->nomigrate)
         rc = vane_fail(s->v, -EPERM, NULL, "domain %s has nomigrate set: it is tied to this host", s->d->name);
-    else if (!vane_config_rename(cfg, s->d->name))          /* xl keeps what it was received under: NAME--incoming */
-        rc = vane_fail(s->v, -ENOMEM, NULL, "out of memory");
     if (rc == 0) {
-        current_memory(s, cfg);
+        make_room(s, cfg);
         *json = vane_config_json(cfg, uuid);
         if (!*json)
             rc = vane_fail(s->v, -ENOMEM, NULL, "out of memory");
     }
-    free(text);
     vane_config_free(cfg);
     return rc;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Saved domains: every form of a stream, damaged ones, full disks, dead savers, copies."""
+import json
 import os
 
 from scenario import equal, healthy, slow
@@ -63,6 +64,49 @@ def test_forms_and_damage(rig):
         dom0.check("vane restore /tmp/s.save; rm -f /tmp/s.save /tmp/bad", 300)
         goes_on(dom0)
     dom0.check("vane destroy s", 60)
+    nothing_left(dom0, before)
+    healthy(dom0)
+
+
+LIMITS = """maxvcpus = 3
+cpus = ["0", "0"]
+cap = 90
+max_grant_frames = 40
+max_event_channels = 511
+rtc_timeoffset = "-3600"
+tsc_mode = "native"
+on_reboot = "restart"
+on_crash = "coredump-restart"
+vif = ['bridge=xenbr0,rate=1MB/s,mac=00:16:3e:00:00:07']"""
+
+
+def settings(dom0, name="s"):
+    """What `list -l` says of it, without its number."""
+    return json.loads(dom0.check(f"vane list -l {name}"))[0]["config"]
+
+
+def test_settings_go_along(rig):
+    """What a guest was created with, and what it was given since by either tool, is there after a restore and after a restart."""
+    dom0 = rig.boot_with_guests(mem="2G", hv_args="dom0_mem=1G")
+    before = free_memory(dom0)
+    dom0.check("vane create --wait " + write_config(dom0, "s", memory=96, vcpus=2, more=LIMITS), 180)
+    vane_says(dom0, "s", "guest ready")
+    dom0.check("truncate -s 1M /tmp/hot.img; vane block-attach s /tmp/hot.img,raw,xvdb,w,no-discard && vane network-attach s "
+               "bridge=xenbr0 && vane mem-set s 88 && vane vcpu-set -i s 1 && xl sched-credit2 -d s -w 512", 120)
+    was = settings(dom0)
+    b = was["b_info"]
+    equal([len(was["disks"]), len(was["nics"]), b["sched_params"]["weight"], b["sched_params"]["cap"], b["avail_vcpus"], b["max_vcpus"],
+           b["target_memkb"], b["vcpu_hard_affinity"], b["max_grant_frames"], b["event_channels"], b["rtc_timeoffset"]],
+          [1, 2, 512, 90, [0], 3, 88 << 10, [[0], [0]], 40, 511, 2**32 - 3600], "what it has")
+    dom0.check("vane save s /tmp/s.save && vane restore /tmp/s.save && rm /tmp/s.save", 300)
+    equal(settings(dom0), was, "what it has after a restore")
+    equal(dom0.check("vane sched-credit2 -d s; xenstore-read /local/domain/$(vane domid s)/cpu/1/availability").split()[-4:],
+          [dom0.check("vane domid s").strip(), "512", "90", "offline"], "what the hypervisor and XenStore say")
+    old = dom0.check("vane domid s").strip()
+    dom0.check("vane reboot s", 60)
+    until(dom0, f"[ $(vane domid s) != {old} ] && [ $(vane list s | wc -l) = 2 ]", 120)
+    equal(settings(dom0), was, "what it has after a restart")
+    dom0.check("vane destroy s; rm /tmp/hot.img", 60)
     nothing_left(dom0, before)
     healthy(dom0)
 

@@ -316,12 +316,52 @@ static void test_json(void)
     vane_config_free(c);
 }
 
+/* What a saved guest takes along is what it was created with: libxl's JSON, as text, is the same configuration. */
+static void test_json_and_back(void)
+{
+    static const char text[] = GOOD
+        "maxmem=512\nvcpus=2\nmaxvcpus=4\ncpus=['0-2','^1,0-3']\ncpus_soft='5'\ncpu_weight=300\ncap=50\npool='fast'\n"
+        "max_grant_frames=128\nmax_maptrack_frames=0\nmax_grant_version=1\nmax_event_channels=2047\n"
+        "tsc_mode='native'\nrtc_timeoffset='-3600'\nlocaltime=1\nnomigrate=1\non_crash='coredump-restart'\n"
+        "cpuid=['1:ecx=xxx0','7,0:ebx=x1,edx=0']\n"
+        "disk=['/a,raw,xvda,w,no-discard,direct-io-safe','/q,qcow2,xvdb,r']\n"
+        "vif=['mac=00:16:3e:00:00:01,bridge=b,rate=1MB/s@50ms,mtu=9000,trusted=0','vifname=x,devid=3']\n";
+    struct vane_config *a, *b;
+    char *json, *back, *again;
+
+    CU_ASSERT_EQUAL_FATAL(parse(text, &a), 0);
+    json = vane_config_json(a, "00010203-0405-0607-0809-0a0b0c0d0e0f");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(json);
+    back = config_text_from_json(json);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(back);
+    CU_ASSERT_EQUAL_FATAL(parse(back, &b), 0);
+    again = vane_config_json(b, "00010203-0405-0607-0809-0a0b0c0d0e0f");
+    CU_ASSERT_STRING_EQUAL(again, json);
+    CU_ASSERT_STRING_EQUAL(b->pool, "fast");
+    CU_ASSERT_EQUAL(memcmp(a->hard, b->hard, 2 * sizeof(a->hard[0])), 0);
+    CU_ASSERT_FALSE(b->hard[2].given);
+    CU_ASSERT_TRUE(vane_cpus_has(&b->soft[3], 5) && !vane_cpus_has(&b->soft[3], 4));
+    CU_ASSERT_TRUE(b->weight == 300 && b->cap == 50 && b->max_grant_frames == 128 && b->max_maptrack_frames == 0);
+    CU_ASSERT_TRUE(b->grant_version == 1 && b->max_event_port == 2047 && b->tsc_mode == a->tsc_mode);
+    CU_ASSERT_TRUE(b->time_offset == -3600 && b->localtime && b->nomigrate);
+    CU_ASSERT_EQUAL_FATAL(b->cpuid.n, a->cpuid.n);
+    CU_ASSERT_EQUAL(memcmp(b->cpuid.list, a->cpuid.list, a->cpuid.n * sizeof(a->cpuid.list[0])), 0);
+    CU_ASSERT_TRUE(!b->disks[0].discard && b->disks[0].direct_io_safe);
+    CU_ASSERT_TRUE(!b->nics[0].trusted && b->nics[1].trusted && b->nics[1].devid == 3 && b->nics[0].mtu == 9000);
+    free(json);
+    free(back);
+    free(again);
+    vane_config_free(a);
+    vane_config_free(b);
+}
+
 int main(void)
 {
     static const struct unit_case cases[] = {
         UNIT(test_defaults), UNIT(test_full), UNIT(test_override), UNIT(test_refusals),
         UNIT(test_warnings), UNIT(test_every_pv_key),
-        UNIT(test_disk_forms), UNIT(test_cpuid), UNIT(test_host_conf), UNIT(test_vdev), UNIT(test_json), { 0 },
+        UNIT(test_disk_forms), UNIT(test_cpuid), UNIT(test_host_conf), UNIT(test_vdev), UNIT(test_json),
+        UNIT(test_json_and_back), { 0 },
     };
     int rc;
 
