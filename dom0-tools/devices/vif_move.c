@@ -66,7 +66,7 @@ static unsigned bridge_index(const char *port, char name[IFNAMSIZ])
 }
 
 /* Frames to the card itself, and those by which others look for it: ARP, IPv6's neighbour discovery. No tagged ones (I1). */
-static int keep_only(int fd, const uint8_t mac[6])
+static bool keep_only(int fd, const uint8_t mac[6])
 {
     uint32_t high = (uint32_t)mac[0] << 24 | (uint32_t)mac[1] << 16 | (uint32_t)mac[2] << 8 | mac[3];
     uint32_t low = (uint32_t)mac[4] << 8 | mac[5];
@@ -87,7 +87,16 @@ static int keep_only(int fd, const uint8_t mac[6])
     };
     struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
 
-    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
+}
+
+/* What comes from now on the bridge delivers itself: what is there is all there is. */
+static bool keep_no_more(int fd)
+{
+    struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = { 1, &none };
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
 }
 
 static int packet_socket(unsigned index, int protocol)
@@ -110,7 +119,7 @@ static bool listen_for(int fd, unsigned index, const uint8_t mac[6])
     struct sockaddr_ll from = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)index };
     int size = KEEP_BYTES;
 
-    return keep_only(fd, mac) == 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) == 0 &&
+    return keep_only(fd, mac) && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) == 0 &&
            setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) == 0 &&
            bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0;
 }
@@ -182,6 +191,7 @@ bool vif_deliver(struct vif_hold *h)
 
     if (!is_awake(h))
         return false;
+    h->keeps = h->keeps && keep_no_more(h->bridge);
     while (h->keeps && (n = recv(h->bridge, frame, sizeof(frame), MSG_TRUNC)) > 0) {
         if ((size_t)n <= sizeof(frame))
             (void)!send(h->card, frame, (size_t)n, 0);  /* what a full queue drops, it drops */
