@@ -89,22 +89,23 @@ def test_settings_go_along(rig):
     """What a guest was created with, and what it was given since by either tool, is there after a restore and after a restart."""
     dom0 = rig.boot_with_guests(mem="2G", hv_args="dom0_mem=1G")
     before = free_memory(dom0)
-    dom0.check("vane create --wait " + write_config(dom0, "s", memory=96, vcpus=2, more=LIMITS), 180)
+    dom0.check("vane create --wait " + write_config(dom0, "s", memory=112, vcpus=2, more=LIMITS), 180)
     vane_says(dom0, "s", "guest ready")
     dom0.check("truncate -s 1M /tmp/hot.img; vane block-attach s /tmp/hot.img,raw,xvdb,w,no-discard && vane network-attach s "
-               "bridge=xenbr0 && vane mem-set s 88 && vane vcpu-set -i s 1 && xl sched-credit2 -d s -w 512", 120)
+               "bridge=xenbr0 && vane mem-set s 104 && vane vcpu-set -i s 1 && xl sched-credit2 -d s -w 512", 120)
     was = settings(dom0)
     b = was["b_info"]
     equal([len(was["disks"]), len(was["nics"]), b["sched_params"]["weight"], b["sched_params"]["cap"], b["avail_vcpus"], b["max_vcpus"],
            b["target_memkb"], b["vcpu_hard_affinity"], b["max_grant_frames"], b["event_channels"], b["rtc_timeoffset"]],
-          [1, 2, 512, 90, [0], 3, 88 << 10, [[0], [0]], 40, 511, 2**32 - 3600], "what it has")
+          [1, 2, 512, 90, [0], 3, 104 << 10, [[0], [0]], 40, 511, 2**32 - 3600], "what it has")
     dom0.check("vane save s /tmp/s.save && vane restore /tmp/s.save && rm /tmp/s.save", 300)
     equal(settings(dom0), was, "what it has after a restore")
     equal(dom0.check("vane sched-credit2 -d s; xenstore-read /local/domain/$(vane domid s)/cpu/1/availability").split()[-4:],
           [dom0.check("vane domid s").strip(), "512", "90", "offline"], "what the hypervisor and XenStore say")
     old = dom0.check("vane domid s").strip()
     dom0.check("vane reboot s", 60)
-    until(dom0, f"[ $(vane domid s) != {old} ] && [ $(vane list s | wc -l) = 2 ]", 120)
+    # whole, and with nothing more to say on the console that the next answer comes over
+    until(dom0, f"[ $(vane domid s) != {old} ] && [ $(grep -c 'guest ready' /var/log/vane/s.console) = 2 ]", 120)
     equal(settings(dom0), was, "what it has after a restart")
     dom0.check("vane destroy s; rm /tmp/hot.img", 60)
     nothing_left(dom0, before)
