@@ -80,7 +80,7 @@ static void put_affinity(FILE *f, const char *key, struct json_object *list)
         struct json_object *cpus = json_object_array_get_idx(list, i);
         size_t count = json_object_is_type(cpus, json_type_array) ? json_object_array_length(cpus) : 0;
 
-        fprintf(f, i == 0 ? "%s = [ \"" : ", \"", key);
+        fprintf(f, "%s%s\"", i == 0 ? key : ",", i == 0 ? " = [ " : " ");
         for (size_t k = 0; k < count; k++) {
             int64_t cpu = json_object_get_int64(json_object_array_get_idx(cpus, k));
 

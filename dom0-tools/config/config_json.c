@@ -99,7 +99,7 @@ static struct json_object *cpuid_json(const struct vane_cpuids *c)
 }
 
 /* An array of the CPUs of each vCPU, up to the first one that may use all. */
-static bool put_affinity(struct json_object *o, const char *key, const struct vane_cpus *map, unsigned n)
+static void put_affinity(struct json_object *o, const char *key, const struct vane_cpus *map, unsigned n)
 {
     struct json_object *list = json_object_new_array();
 
@@ -116,7 +116,6 @@ static bool put_affinity(struct json_object *o, const char *key, const struct va
         json_object_object_add(o, key, list);
     else
         json_object_put(list);
-    return map[0].given;
 }
 
 static void put_limits(struct json_object *b, const struct vane_config *c)
@@ -147,8 +146,9 @@ static struct json_object *build_info_json(const struct vane_config *c)
     for (unsigned i = 0; i < c->vcpus; i++)
         json_object_array_add(avail, json_object_new_int((int)i));
     json_object_object_add(b, "avail_vcpus", avail);
-    if (put_affinity(b, "vcpu_hard_affinity", c->hard, c->max_vcpus) |
-        put_affinity(b, "vcpu_soft_affinity", c->soft, c->max_vcpus))
+    put_affinity(b, "vcpu_hard_affinity", c->hard, c->max_vcpus);
+    put_affinity(b, "vcpu_soft_affinity", c->soft, c->max_vcpus);
+    if (c->hard[0].given || c->soft[0].given)
         put_bool(b, "numa_placement", false);
     put_time(b, c);
     put_u(b, "max_memkb", c->max_kb);
