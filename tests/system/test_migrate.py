@@ -22,19 +22,21 @@ def there_and_back(rig, vcpus=1, moves=2, **load):
         begin = time.monotonic()
         guest.migrate()
         guest.runs(30)
-        kept(guest, caller, begin)
+        asked, answered = waited(guest, caller, begin)
+        assert asked < 5 or answered > asked // 2, "what came for the guest was lost"
     guest.verdict()
     end(hosts, guest)
 
 
-def kept(guest, caller, begin):
-    """Between its start at the target and its first sign of life a guest's card is not connected: what comes is kept for it."""
+def waited(guest, caller, begin):
+    """(asked, answered): the calls that came between its start at the target and its first sign of life, when its card is not
+    connected."""
     still = max(at for at, now in states(guest.hosts.log, guest.uuid, begin) if "run" not in now.values())
     start = min(at for at, now in states(guest.hosts.log, guest.uuid, still) if "run" in now.values())
     alive = min(beat.at for beat in guest.heart.beats(since=start))
     asked, answered = caller.between(start + SLACK, alive)
     print(f"  before its card was connected {asked} calls came, {answered} were answered", flush=True)
-    assert asked < 5 or answered > asked // 2, "what came for the guest was lost"
+    return asked, answered
 
 
 def end(hosts, guest):
@@ -63,6 +65,24 @@ def test_faults(rig):
             Cell("S8", "cut", "from", 5, count_from="S6", expect="target")):
         outcome = attempt(guest, cell)
         assert outcome.struck, f"{cell}: the fault did not happen\n{outcome.text}"
+    guest.verdict()
+    end(hosts, guest)
+
+
+@slow
+@only_on("paravane")
+def test_filters_are_not_bypassed(rig):
+    """Where the target's bridge decides by more than addresses nothing is kept, and the guest arrives all the same."""
+    hosts = Hosts(rig)
+    guest = hosts.guest().create()
+    caller = Caller(guest.heart)
+    rig.servers.append(caller)
+    hosts.b.machine.check("echo 1 >/sys/class/net/xenbr0/bridge/vlan_filtering")
+    begin = time.monotonic()
+    guest.migrate()
+    guest.runs(30)
+    asked, answered = waited(guest, caller, begin)
+    assert asked < 5 or answered < asked // 2, "frames went round the filter"
     guest.verdict()
     end(hosts, guest)
 
