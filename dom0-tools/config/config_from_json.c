@@ -87,7 +87,7 @@ static void put_affinity(FILE *f, const char *key, struct json_object *list)
             if (cpu >= 0 && cpu < VANE_MAX_CPUS)
                 fprintf(f, "%s%d", k ? "," : "", (int)cpu);
         }
-        fprintf(f, "\"");
+        fputs(count ? "\"" : "all\"", f);          /* ABI: libxl's empty map */
     }
     if (n > 0)
         fprintf(f, " ]\n");

@@ -353,6 +353,14 @@ static void test_json_and_back(void)
     free(again);
     vane_config_free(a);
     vane_config_free(b);
+
+    back = config_text_from_json("{\"c_info\":{\"name\":\"g\"},\"b_info\":{\"kernel\":\"/k\",\"target_memkb\":65536,"
+                                 "\"vcpu_soft_affinity\":[[]],\"max_grant_frames\":4294967295}}");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(back);
+    CU_ASSERT_EQUAL_FATAL(parse(back, &a), 0);
+    CU_ASSERT_TRUE(vane_cpus_has(&a->soft[0], 7) && a->max_grant_frames == -1);
+    free(back);
+    vane_config_free(a);
 }
 
 int main(void)
