@@ -134,12 +134,15 @@ static void remove_leftover(struct store_io *io, uint32_t domid)
     store_xs_remove(io, path);
 }
 
-/* The transaction: home and name, or neither (I3). */
+/*
+ * The transaction (I3). Of each node that one changes the daemon asks for every other domain whether it may hear of it, by
+ * reading the node and its directory; a node made outside costs none of that. So it has the name only.
+ */
 static int claim_name(struct vane *v, struct store_io *io, void *arg)
 {
     const struct work *w = arg;
     uint32_t d = w->domid;
-    char uuid[VANE_UUID_LEN], path[STORE_PATH_MAX];
+    char path[STORE_PATH_MAX];
     bool leftover;
     int rc = vane_name_is_free(v, io, w->c->name, d, w->arg->replaces, &leftover);
 
@@ -151,13 +154,8 @@ static int claim_name(struct vane *v, struct store_io *io, void *arg)
     }
     if (leftover)
         remove_leftover(io, d);
-    vane_uuid_format(uuid, &w->c->uuid);
-    store_path_vm(path, sizeof(path), uuid);
-    store_put_dom(io, d);
-    STORE_PROTECT(io, DOM, d, store_n(d));
-    store_put_dom_vm(io, d, path);
     store_put_dom_name(io, d, w->c->name);
-    store_put_dom_domid(io, d, d);
+    STORE_PROTECT(io, DOM_NAME, d, store_n(d));     /* its directory is new and Dom0's alone */
     return 0;
 }
 
@@ -178,19 +176,14 @@ static void write_machine(const struct work *w, struct store_io *io)
 
 /*
  * A new node inherits its directory's permissions: while the home is the guest's, the nodes are made
- * that stay the guest's; then it becomes Dom0's again. The guest is not introduced yet: it can reach
- * none of this.
+ * that stay the guest's; then it becomes Dom0's, and those that Dom0 keeps follow. The guest is not introduced yet: it
+ * can reach none of this.
  */
 static void write_home(const struct work *w, struct store_io *io)
 {
     uint32_t d = w->domid;
-    char home[STORE_PATH_MAX];
+    char home[STORE_PATH_MAX], uuid[VANE_UUID_LEN], vm[STORE_PATH_MAX];
 
-    store_put_dom_memory_static_max(io, d, w->c->max_kb);
-    store_put_dom_memory_target(io, d, w->c->mem_kb);
-    for (unsigned i = 0; i < w->c->max_vcpus; i++)
-        store_put_dom_cpu_availability(io, d, i, i < w->c->vcpus ? STORE_AVAIL_ONLINE
-                                                                 : STORE_AVAIL_OFFLINE);
     store_path_dom(home, sizeof(home), d);
     store_xs_protect_like(io, home, STORE_DOM_DATA, d, 0);
     store_put_dom_data(io, d);
@@ -205,10 +198,20 @@ static void write_home(const struct work *w, struct store_io *io)
     store_put_dom_control_sysrq(io, d, "");
     STORE_PROTECT(io, DOM_CONTROL, d, store_n(d));
     STORE_PROTECT(io, DOM, d, store_n(d));
+
+    vane_uuid_format(uuid, &w->c->uuid);
+    store_path_vm(vm, sizeof(vm), uuid);
+    store_put_dom_vm(io, d, vm);
+    store_put_dom_domid(io, d, d);
+    store_put_dom_memory_static_max(io, d, w->c->max_kb);
+    store_put_dom_memory_target(io, d, w->c->mem_kb);
+    for (unsigned i = 0; i < w->c->max_vcpus; i++)
+        store_put_dom_cpu_availability(io, d, i, i < w->c->vcpus ? STORE_AVAIL_ONLINE
+                                                                 : STORE_AVAIL_OFFLINE);
 }
 
-/* Not in the transaction, where each node costs the daemon twice: nobody looks below a home before
- * the domain is introduced, and whoever finds the mark (I1) removes all of it. */
+/* Not in the transaction: nobody looks below a home before the domain is introduced, and whoever finds the mark (I1) removes
+ * all of it. */
 static int write_nodes(struct vane *v, struct store_io *io, void *arg)
 {
     (void)v;
