@@ -82,7 +82,7 @@ guest-soak: guests $(if $(filter paravane,$(HV)),$(B)/paravane)
 .PHONY: guest-soak
 
 # The guests that need devices, as files of Dom0.
-TINY := hello disk net worker smp
+TINY := hello disk net worker smp traveller
 $(B)/tiny.img: tests/image/mkimage.py $(GUEST_DIR)/tiny.list $(TINY:%=$(B)/guests/%.elf) $(PKGS)/ready
 	tests/image/mkimage.py --root $(PKGS)/root --list $(GUEST_DIR)/tiny.list \
 	    $(foreach g,$(TINY),--add $(B)/guests/$(g).elf:/tiny/$(g).elf) --output $@

@@ -20,26 +20,6 @@ static struct ip_stack ip;
 static bool stop;
 static int broken;
 
-static uint32_t parse_address(const char *key, uint32_t otherwise)
-{
-    const char *p = (const char *)start_info->cmd_line;
-    size_t n = strlen(key);
-
-    for (; *p != '\0'; p++) {
-        if (strncmp(p, key, n) != 0)
-            continue;
-        uint32_t v = 0;
-        p += n;
-        for (unsigned i = 0; i < 4; i++) {
-            v = v << 8 | (uint32_t)(parse_number(&p) & 255);
-            if (*p == '.')
-                p++;
-        }
-        return v;
-    }
-    return otherwise;
-}
-
 static bool send_frame(void *arg, unsigned queue, const uint8_t *frame, size_t len, const struct net_info *info)
 {
     (void)arg;
@@ -50,6 +30,20 @@ static void receive(void *arg, unsigned queue, const uint8_t *data, size_t len, 
 {
     (void)arg;
     ip_input(&ip, queue, data, len, info);
+}
+
+/* UDP: whatever comes is sent back. */
+static void echo(struct ip_stack *s, const struct ip_peer *from, const uint8_t *data, size_t len, const struct net_info *info)
+{
+    static uint8_t out[2048];
+
+    (void)info;
+    if (len > sizeof(out) - ETH - IP_HEAD) {
+        s->dropped++;
+        return;
+    }
+    memcpy(out + UDP_TEXT, data + UDP_HEAD, len - UDP_HEAD);
+    ip_udp(s, from, (uint16_t)ip_get(data + 2, 2), (uint16_t)ip_get(data, 2), out, len - UDP_HEAD);
 }
 
 /* One queue: what came in a turn is answered with one notification. */
@@ -156,8 +150,10 @@ void guest_test(void)
     if (rc != 0)
         return;
     memcpy(ip.mac, net.mac, 6);
-    ip.address = parse_address("ip=", 10U << 24 | 2);
+    ip.address = ip_parse("ip=", 10U << 24 | 2);
     ip.send = send_frame;
+    ip.udp_input = echo;
+    ip.tcp_input = tcp_input;
     describe();
     item("serve");
     serve_all();

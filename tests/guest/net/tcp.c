@@ -6,6 +6,7 @@
  * "sent" goes back to "acked". Sequence numbers are counted from 0 at our SYN: 1 is the first byte of the answer.
  */
 #include "tcp.h"
+#include "crc32.h"
 
 #define CONNECTIONS 16U
 #define FIN 1U
@@ -212,23 +213,6 @@ static void answer_request(struct connection *c, const uint8_t *text, size_t len
                                      "Connection: close\r\n\r\n", body);
     c->answer_len = c->head_len + (uint32_t)body;
     tcp_stats.requests++;
-}
-
-static uint32_t crc32(uint32_t crc, const uint8_t *p, size_t len)
-{
-    static uint32_t by_byte[256];
-
-    for (uint32_t i = 0; by_byte[255] == 0 && i < 256; i++) {
-        uint32_t v = i;
-
-        for (unsigned k = 0; k < 8; k++)
-            v = v >> 1 ^ (v & 1 ? 0xedb88320U : 0);
-        by_byte[i] = v;
-    }
-    crc = ~crc;
-    while (len-- > 0)
-        crc = by_byte[(crc ^ *p++) & 255] ^ crc >> 8;
-    return ~crc;
 }
 
 static void take_text(struct connection *c, const uint8_t *text, size_t len)

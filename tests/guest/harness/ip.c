@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ARP, IPv4 heads, ICMP echo and UDP echo; owns no state but counters. */
+/* ARP, IPv4 heads, ICMP echo; owns no state but counters. */
 #include "ip.h"
-#include "tcp.h"
 
 uint32_t ip_get(const uint8_t *p, unsigned n)
 {
@@ -72,23 +71,35 @@ static void icmp(struct ip_stack *s, const struct ip_peer *from, const uint8_t *
     ip_output(s, from, out, 1, len, NULL);
 }
 
-/* UDP: whatever comes is sent back. */
-static void udp(struct ip_stack *s, const struct ip_peer *from, const uint8_t *data, size_t len)
+bool ip_udp(struct ip_stack *s, const struct ip_peer *to, uint16_t port, uint16_t peer_port, uint8_t *out, size_t len)
 {
-    static uint8_t out[2048];
     uint8_t *o = out + ETH + IP_HEAD;
-    size_t size = len < 8 ? 0 : ip_get(data + 4, 2);
 
-    if (size < 8 || size > len || size > sizeof(out) - ETH - IP_HEAD) {
+    ip_put(o, port, 2);
+    ip_put(o + 2, peer_port, 2);
+    ip_put(o + 4, (uint32_t)(UDP_HEAD + len), 2);
+    ip_put(o + 6, 0, 2);                /* no checksum: allowed over IPv4 */
+    return ip_output(s, to, out, 17, UDP_HEAD + len, NULL);
+}
+
+/* To the guest's own handler of that protocol, whose packets @count counts. */
+static void hand_on(struct ip_stack *s, ip_handler_t handler, uint64_t *count, const struct ip_peer *from,
+                    const uint8_t *data, size_t len, const struct net_info *info)
+{
+    if (handler == NULL) {
         s->dropped++;
         return;
     }
-    memcpy(o, data, size);
-    memcpy(o, data + 2, 2);
-    memcpy(o + 2, data, 2);
-    ip_put(o + 6, 0, 2);                /* no checksum: allowed over IPv4 */
-    s->udp++;
-    ip_output(s, from, out, 17, size, NULL);
+    ++*count;
+    handler(s, from, data, len, info);
+}
+
+/* Length of the UDP packet at @data, its head included, or 0 if it is not whole. */
+static size_t udp_len(const uint8_t *data, size_t len)
+{
+    size_t size = len < UDP_HEAD ? 0 : ip_get(data + 4, 2);
+
+    return size < UDP_HEAD || size > len ? 0 : size;
 }
 
 static void ipv4(struct ip_stack *s, unsigned queue, const uint8_t *frame, size_t len, const struct net_info *info)
@@ -106,10 +117,11 @@ static void ipv4(struct ip_stack *s, unsigned queue, const uint8_t *frame, size_
     if (ip[9] == 1) {
         icmp(s, &from, ip + head, total - head);
     } else if (ip[9] == 17) {
-        udp(s, &from, ip + head, total - head);
+        size_t size = udp_len(ip + head, total - head);
+
+        hand_on(s, size > 0 ? s->udp_input : NULL, &s->udp, &from, ip + head, size, info);
     } else if (ip[9] == 6) {
-        s->tcp++;
-        tcp_input(s, &from, ip + head, total - head, info);
+        hand_on(s, s->tcp_input, &s->tcp, &from, ip + head, total - head, info);
     } else {
         s->dropped++;
     }
@@ -132,13 +144,32 @@ static void arp_send(struct ip_stack *s, unsigned queue, unsigned op, const uint
     s->send(s->send_arg, queue, out, sizeof(out), NULL);
 }
 
+static const uint8_t everybody[6] = { 255, 255, 255, 255, 255, 255 };
+
+void ip_find(struct ip_stack *s, uint32_t address)
+{
+    uint8_t wanted[4];
+
+    ip_put(wanted, address, 4);
+    arp_send(s, 0, 1, everybody, wanted);
+}
+
 void ip_announce(struct ip_stack *s)
 {
-    static const uint8_t everybody[6] = { 255, 255, 255, 255, 255, 255 };
-    uint8_t self[4];
+    ip_find(s, s->address);
+}
 
-    ip_put(self, s->address, 4);
-    arp_send(s, 0, 1, everybody, self);
+static void arp(struct ip_stack *s, unsigned queue, const uint8_t *frame)
+{
+    if (ip_get(frame + 38, 4) != s->address)
+        return;
+    if (ip_get(frame + 20, 2) == 1) {
+        s->arp++;
+        arp_send(s, queue, 2, frame + 22, frame + 28);
+    } else if (ip_get(frame + 20, 2) == 2) {
+        s->found = (struct ip_peer){ .address = ip_get(frame + 28, 4), .queue = queue };
+        memcpy(s->found.mac, frame + 22, 6);
+    }
 }
 
 void ip_input(struct ip_stack *s, unsigned queue, const uint8_t *frame, size_t len, const struct net_info *info)
@@ -146,13 +177,30 @@ void ip_input(struct ip_stack *s, unsigned queue, const uint8_t *frame, size_t l
     if (len < ETH + 28) {
         s->dropped++;
     } else if (ip_get(frame + 12, 2) == 0x0806) {
-        if (ip_get(frame + 20, 2) == 1 && ip_get(frame + 38, 4) == s->address) {
-            s->arp++;
-            arp_send(s, queue, 2, frame + 22, frame + 28);
-        }
+        arp(s, queue, frame);
     } else if (ip_get(frame + 12, 2) == 0x0800) {
         ipv4(s, queue, frame, len, info);
     } else {
         s->dropped++;
     }
+}
+
+uint32_t ip_parse(const char *key, uint32_t otherwise)
+{
+    const char *p = (const char *)start_info->cmd_line;
+    size_t n = strlen(key);
+
+    for (; *p != '\0'; p++) {
+        if (strncmp(p, key, n) != 0)
+            continue;
+        uint32_t v = 0;
+        p += n;
+        for (unsigned i = 0; i < 4; i++) {
+            v = v << 8 | (uint32_t)(parse_number(&p) & 255);
+            if (*p == '.')
+                p++;
+        }
+        return v;
+    }
+    return otherwise;
 }
