@@ -9,6 +9,7 @@ Events are (time, kind, fields); the time is this host's time.monotonic(). They 
     tests      what was done to whom: kinds migrate, done
 None of them asks the tools under test.
 """
+import bisect
 import dataclasses
 import socket
 import threading
@@ -29,22 +30,31 @@ class Event:
 
 
 class Log:
+    """A list for each kind, in order of time: heartbeats come by the ten thousand, and are asked for all the time."""
+
     def __init__(self):
-        self.events = []
+        self.kinds = {}                             # kind: (times, events)
         self.lock = threading.Lock()
 
     def __call__(self, kind, at=None, **fields):
+        at = at if at is not None else time.monotonic()
         with self.lock:
-            self.events.append(Event(at if at is not None else time.monotonic(), kind, fields))
+            times, events = self.kinds.setdefault(kind, ([], []))
+            place = bisect.bisect_right(times, at)
+            times.insert(place, at)
+            events.insert(place, Event(at, kind, fields))
 
     def of(self, *kinds, since=0.0, until=float("inf")):
         """Events of these kinds in order of time."""
         with self.lock:
-            return sorted((e for e in self.events if e.kind in kinds and since <= e.at <= until), key=lambda e: e.at)
+            found = []
+            for kind in kinds:
+                times, events = self.kinds.get(kind, ([], []))
+                found.append(events[bisect.bisect_left(times, since):bisect.bisect_right(times, until)])
+        return found[0] if len(found) == 1 else sorted(sum(found, []), key=lambda e: e.at)
 
     def text(self, since=0.0, without=("disk-write", "disk-flush", "beat")):
-        with self.lock:
-            events = sorted((e for e in self.events if e.at >= since and e.kind not in without), key=lambda e: e.at)
+        events = self.of(*(kind for kind in list(self.kinds) if kind not in without), since=since)
         return "\n".join(f"    {e.at - since:8.3f} {e.kind} " + " ".join(f"{k}={v}" for k, v in e.fields.items())
                          for e in events)
 
@@ -229,6 +239,12 @@ def heart_rules(heart, since=0.0, drift=3.0):
         if abs(passed - real) > drift or mono - passed > 1:
             broken.append(f"I8: in {passed:.3f} s the guest's clocks moved by {real:.3f} s (time of day) and {mono:.3f} s")
     return broken
+
+
+def missing(heart, since=0.0):
+    """Numbers of the heartbeats that were sent between the first and the last one heard, and not heard."""
+    heard = {e.seq for e in heart.beats(since=since)}
+    return [seq for seq in range(min(heard, default=0), max(heard, default=0)) if seq not in heard]
 
 
 def turns(log, since=0.0):

@@ -9,12 +9,17 @@ from guests import until
 from hosts import Hosts
 from scenario import healthy, only_on, slow, soak
 from test_fronts import NIC, start, verdict
-from witness import SLACK, Caller, states, turns
+from witness import SLACK, Caller, missing, states, turns
+
+TINY = ["guests.img", "tiny.img"]
 
 
 def there_and_back(rig, vcpus=1, moves=2, **load):
     hosts = Hosts(rig, b={"mem": "2G"})         # its frames have numbers there that the first host does not know
-    guest = hosts.guest(vcpus=vcpus, **load).create()
+    ping_pong(rig, hosts, hosts.guest(vcpus=vcpus, **load).create(), moves)
+
+
+def ping_pong(rig, hosts, guest, moves):
     caller = Caller(guest.heart)
     rig.servers.append(caller)
     for _ in range(moves):
@@ -155,15 +160,26 @@ def test_cable_pulled(rig):
     end(hosts, guest)
 
 
+def fault_matrix(hosts, guest, seeds, offsets):
+    matrix(guest, seeds, offsets)
+    guest.verdict()
+    end(hosts, guest)
+
+
 @slow
 @only_on("paravane")
 def test_fault_matrix(rig):
-    """Every cell at 20 places for 3 seeds: about 2,500 faults. RIG_SOAK=0.05 takes a twentieth."""
+    """Every cell at 5 places: 205 faults. RIG_SOAK=0.2 takes one."""
     hosts = Hosts(rig)
-    guest = hosts.guest().create()
-    matrix(guest, seeds=(1, 2, 3), offsets=soak(20))
-    guest.verdict()
-    end(hosts, guest)
+    fault_matrix(hosts, hosts.guest().create(), seeds=(1,), offsets=soak(5))
+
+
+@slow
+@only_on("paravane")
+def test_tiny_fault_matrix(rig):
+    """The same with a guest that moves in a second: 2,091 faults."""
+    hosts = Hosts(rig, overlays=TINY)
+    fault_matrix(hosts, hosts.tiny().create(), seeds=(1, 2, 3), offsets=soak(17))
 
 
 @slow
@@ -197,15 +213,26 @@ def test_throttle(rig):
 @slow
 @only_on("paravane")
 def test_ping_pong(rig):
-    """1,000 clean migrations."""
-    there_and_back(rig, moves=2 * soak(500), rate=1000)
+    """200 clean migrations."""
+    there_and_back(rig, moves=2 * soak(100), rate=1000)
+
+
+@slow
+@only_on("paravane")
+def test_tiny_ping_pong(rig):
+    """1,000 clean migrations of one and the same guest, and every heartbeat arrives."""
+    hosts = Hosts(rig, overlays=TINY)
+    guest = hosts.tiny(rate=1000).create()
+    ping_pong(rig, hosts, guest, moves=2 * soak(500))
+    lost = missing(guest.heart)
+    assert not lost, f"heartbeats {lost[:10]} ({len(lost)}) never came"
 
 
 @slow
 @only_on("paravane")
 def test_tiny_guests(rig):
     """Our own front ends from host to host: memory at work, a disk's hash chains, an interface that a neighbour asks."""
-    hosts = Hosts(rig, disk_mib=32, overlays=["guests.img", "tiny.img"])
+    hosts = Hosts(rig, disk_mib=32, overlays=TINY)
     here, there = hosts.a, hosts.b
     here.machine.check("ip addr add 10.0.0.1/24 dev xenbr0")
     start(here.machine, "worker", "seconds=3600 rate=500 pages=600")
