@@ -294,3 +294,10 @@ class TinyGuest(Guest):
 
     def renew(self):
         """It loses nothing from move to move."""
+
+    def destroy(self):
+        """Asked to end, it says how it fared."""
+        m = self.host.machine
+        m.check(f"vane shutdown -w {self.name}", 120)
+        m.check(f"i=0; until grep -qs '^guest-test traveller: PASS' /var/log/vane/{self.name}*.console; do "
+                f"[ $((i=i+1)) -lt 30 ] || {{ tail /var/log/vane/{self.name}*.console; exit 1; }}; sleep 1; done", 60)
