@@ -13,6 +13,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../stream/save_guard.h"
@@ -27,6 +28,20 @@ static const struct vane_disk *same_disk(const struct vane_config *c, uint32_t n
     return NULL;
 }
 
+/* Whatever they are called: a link leads to the same file, two nodes to the same device. */
+static bool same_image(const char *a, const char *b)
+{
+    struct stat sa, sb;
+
+    if (strcmp(a, b) == 0)
+        return true;
+    if (stat(a, &sa) < 0 || stat(b, &sb) < 0)
+        return false;
+    if (S_ISBLK(sa.st_mode) && S_ISBLK(sb.st_mode))
+        return sa.st_rdev == sb.st_rdev;
+    return sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
 static int check_devices(struct cli *c, const struct vane_config *from, const struct vane_config *to)
 {
     for (unsigned i = 0; i < from->n_disks; i++) {
@@ -38,8 +53,8 @@ static int check_devices(struct cli *c, const struct vane_config *from, const st
     }
     for (unsigned i = 0; i < to->n_disks; i++) {
         for (unsigned k = 0; k < from->n_disks; k++) {
-            if (strcmp(to->disks[i].target, from->disks[k].target) == 0 &&          /* I1 */
-                (to->disks[i].writable || from->disks[k].writable))
+            if ((to->disks[i].writable || from->disks[k].writable) &&               /* I1 */
+                same_image(to->disks[i].target, from->disks[k].target))
                 return vane_fail(c->v, -EEXIST, "give the clone a copy: disk=['COPY,raw,xvda,w']",
                                  "disk %s (%s) is the template's: two machines must not write it",
                                  to->disks[i].vdev, to->disks[i].target);
@@ -79,30 +94,35 @@ static int new_identity(struct cli *c, struct vane_config *from, const char *nam
     return rc;
 }
 
-/* A file without a name, that goes with us. */
-static int nameless_file(struct cli *c)
+/* A file without a name, that goes with us, in *@dir. */
+static int nameless_file(struct cli *c, const char **dir)
 {
-    const char *dir[] = { getenv("TMPDIR"), "/var/tmp", "/tmp" };
+    const char *dirs[] = { getenv("TMPDIR"), "/var/tmp", "/tmp" };
     int fd = -1;
 
-    for (unsigned i = 0; i < ARRAY_SIZE(dir) && fd < 0; i++) {
-        if (dir[i])
-            fd = open(dir[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    for (unsigned i = 0; i < ARRAY_SIZE(dirs) && fd < 0; i++) {
+        *dir = dirs[i];
+        if (dirs[i])
+            fd = open(dirs[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     }
     return fd >= 0 ? fd : vane_fail(c->v, -errno, "TMPDIR names another directory",
                                     "cannot write a file in /var/tmp or /tmp: %s", strerror(errno));
 }
 
-/* The state of a running domain in such a file. */
-static int image_of(struct cli *c, const struct vane_dom *d, struct stream_in *in, struct vane_config **cfg)
+/* The state of a running domain in such a file, read up to the memory. */
+static int image_of(struct cli *c, const struct vane_dom *d, struct stream_in *in)
 {
+    struct vane_config *unused = NULL;
     struct save_guard guard;
     const struct save_options o = { .codec = STREAM_ZERO, .guard = &guard };
+    const char *dir;
+    char hint[200];
     int64_t down;
-    int fd = nameless_file(c), rc;
+    int fd = nameless_file(c, &dir), rc;
 
     if (fd < 0)
         return fd;
+    stream_in_fd(in, c->v, fd);
     rc = save_guard_begin(c->v, d, &guard);
     if (rc == 0) {
         rc = stream_save(c->v, d, fd, &o, &down);
@@ -110,22 +130,36 @@ static int image_of(struct cli *c, const struct vane_dom *d, struct stream_in *i
             rc = stream_resume(c->v, d);
         save_guard_end(&guard);
     }
+    if (rc == -ENOSPC) {
+        snprintf(hint, sizeof(hint), "its memory lies in %s meanwhile: make room there, or TMPDIR names another directory", dir);
+        return vane_fail(c->v, rc, hint, "%s", vane_last_error(c->v)->what);
+    }
     if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
         rc = vane_fail(c->v, -errno, NULL, "cannot read the image: %s", strerror(errno));
-    stream_in_fd(in, c->v, fd);
     if (rc == 0)
-        rc = stream_read_config(in, cfg);
-    if (rc < 0)
-        cli_close_image(in);
+        rc = stream_read_config(in, &unused);
+    vane_config_free(unused);
     return rc;
+}
+
+/* All that speaks against it is said before a running domain is disturbed. */
+static int judge(struct cli *c, struct vane_config *from, const char *name, char **extra, int n, struct vane_config **cfg)
+{
+    bool unused;
+    int rc = vane_name_is_free(c->v, vane_store(c->v), name, VANE_DOMID_ANY, VANE_DOMID_ANY, &unused);
+
+    if (rc == 0)
+        rc = new_identity(c, from, name, extra, n, cfg);
+    return rc == 0 ? check_devices(c, from, *cfg) : rc;
 }
 
 int cmd_clone(struct cli *c, int argc, char **argv)
 {
     struct vane_config *from = NULL, *cfg = NULL;
     struct start_options o = {0};
-    struct stream_in in;
+    struct stream_in in = { .fd = -1 };
     struct vane_dom d;
+    bool runs;
     int ch, rc;
 
     while ((ch = getopt(argc, argv, "hpce")) != -1) {
@@ -140,18 +174,17 @@ int cmd_clone(struct cli *c, int argc, char **argv)
         return EXIT_FAILURE;
     if (strpbrk(argv[optind + 1], "/\n\t\"'\\") || strlen(argv[optind + 1]) > VANE_NAME_MAX)
         return cli_fail(c, NULL, "%s cannot be a name", argv[optind + 1]);
-    if (strchr(argv[optind], '/') || vane_dom_find(c->v, argv[optind], &d) < 0)
-        rc = cli_open_image(c, argv[optind], &in, &from);
-    else
-        rc = image_of(c, &d, &in, &from);
+    runs = !strchr(argv[optind], '/') && vane_dom_find(c->v, argv[optind], &d) == 0;
+    rc = runs ? vane_config_now(c->v, &d, &from) : cli_open_image(c, argv[optind], &in, &from);
     if (rc < 0)
         return cli_error(c);
-    rc = new_identity(c, from, argv[optind + 1], argv + optind + 2, argc - optind - 2, &cfg);
-    if (rc == 0)
-        rc = check_devices(c, from, cfg);
+    rc = judge(c, from, argv[optind + 1], argv + optind + 2, argc - optind - 2, &cfg);
+    if (rc == 0 && runs)
+        rc = image_of(c, &d, &in);
     rc = rc < 0 ? cli_error(c) : cli_start_image(c, &in, cfg, &o);
     vane_config_free(from);
     vane_config_free(cfg);
-    cli_close_image(&in);
+    if (in.fd >= 0)
+        cli_close_image(&in);
     return rc;
 }

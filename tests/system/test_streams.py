@@ -123,7 +123,11 @@ def test_snapshot_and_clone(rig):
     uuids = dom0.check("for d in s two three; do xenstore-read /local/domain/$(vane domid $d)/vm; done").split()
     equal(len(set(uuids)), 3, "different machines")
     assert dom0.run("vane clone /tmp/snap two", 120)[0] != 0, "a name was given twice"
-    dom0.check("vane destroy two; vane destroy three; vane destroy s; rm /tmp/snap", 120)
+    dom0.check("vane destroy two; vane destroy three; truncate -s 1M /tmp/d.img; ln -s /tmp/d.img /tmp/other", 120)
+    dom0.check("vane block-attach s file:/tmp/d.img,xvdb,w", 60)
+    status, said = dom0.run("vane clone s four 'disk=[\"/tmp/other,raw,xvdb,w\"]' 2>&1", 120)
+    assert status != 0 and "is the template's" in said, said
+    dom0.check("vane destroy s; rm /tmp/snap /tmp/d.img /tmp/other", 120)
     nothing_left(dom0, before)
     healthy(dom0)
 
@@ -134,6 +138,8 @@ def test_full_disk_and_dead_saver(rig):
     dom0.check("mkdir -p /tmp/small && mount -t tmpfs -o size=8M none /tmp/small")
     status, output = dom0.run("vane save --compress=zero s /tmp/small/s.save 2>&1", 300)
     assert status != 0 and "No space" in output, output
+    status, output = dom0.run("TMPDIR=/tmp/small vane clone s copy 2>&1", 300)
+    assert status != 0 and "in /tmp/small" in output, output
     equal(dom0.check("ls /tmp/small").strip(), "", "what a full disk holds")
     goes_on(dom0)
     live = "--live " if rig.hv == "paravane" else ""
