@@ -12,14 +12,15 @@ static char boot[20];                   /* of this guest, from its start to its 
 static uint32_t witness;
 static uint16_t witness_port;
 
-static void say(const struct ip_peer *to, uint16_t port, const char *text, size_t len)
+/* False: there is no room for it now. */
+static bool say(const struct ip_peer *to, uint16_t port, const char *text, size_t len)
 {
     static uint8_t out[512];
 
     if (len > sizeof(out) - UDP_TEXT)
-        return;
+        return false;
     memcpy(out + UDP_TEXT, text, len);
-    ip_udp(&ip, to, OUR_PORT, port, out, len);
+    return ip_udp(&ip, to, OUR_PORT, port, out, len);
 }
 
 static void hear(struct ip_stack *s, const struct ip_peer *from, const uint8_t *data, size_t len, const struct net_info *info)
@@ -49,14 +50,17 @@ static uint64_t time_of_day(void)
     return latest;
 }
 
-static void beat(void)
+/* A number is used up when its frame is in the ring: the witness misses those that were lost behind it. */
+static bool beat(void)
 {
     static uint64_t sequence;
     char text[200];
-    int n = snprintf(text, sizeof(text), "hb %s %lu %lu %lu %lu %lu %lu", boot, ++sequence, time_now(), time_of_day(),
+    int n = snprintf(text, sizeof(text), "hb %s %lu %lu %lu %lu %lu %lu", boot, sequence + 1, time_now(), time_of_day(),
                      traveller.steps, traveller.block, traveller.errors);
+    bool said = say(&ip.found, witness_port, text, (size_t)n);
 
-    say(&ip.found, witness_port, text, (size_t)n);
+    sequence += said;
+    return said;
 }
 
 static bool send_frame(void *arg, unsigned queue, const uint8_t *frame, size_t len, const struct net_info *info)
@@ -91,7 +95,8 @@ static uint64_t speak(uint64_t due, uint64_t now, uint64_t every)
         ip_find(&ip, witness);
         return now + 100 * MS;
     }
-    beat();
+    if (!beat())
+        return now + MS;
     return due + every > now ? due + every : now + every;
 }
 
