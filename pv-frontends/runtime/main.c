@@ -11,7 +11,7 @@ static char shared_info_page[PAGE_SIZE] __attribute__((aligned(4096)));
 
 void runtime_start(struct start_info *si);
 
-/* The command line as words; @rest gets what follows @key in the word that starts with it. */
+/* The command line as words; @rest gets what follows @key in the first that is @key alone or @key=... */
 static bool cmdline_find(const char *key, const char **rest)
 {
     const char *p = (const char *)start_info->cmd_line;
@@ -20,7 +20,7 @@ static bool cmdline_find(const char *key, const char **rest)
     while (*p != '\0') {
         while (*p == ' ')
             p++;
-        if (strncmp(p, key, n) == 0) {
+        if (strncmp(p, key, n) == 0 && (p[n] == '=' || p[n] == ' ' || p[n] == '\0')) {
             *rest = p + n;
             return true;
         }
