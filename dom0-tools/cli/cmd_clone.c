@@ -109,10 +109,9 @@ static int nameless_file(struct cli *c, const char **dir)
                                     "cannot write a file in /var/tmp or /tmp: %s", strerror(errno));
 }
 
-/* The state of a running domain in such a file, read up to the memory. */
-static int image_of(struct cli *c, const struct vane_dom *d, struct stream_in *in)
+/* The state of a running domain in such a file, read up to the memory; *@cfg is what it is the state of. */
+static int image_of(struct cli *c, const struct vane_dom *d, struct stream_in *in, struct vane_config **cfg)
 {
-    struct vane_config *unused = NULL;
     struct save_guard guard;
     const struct save_options o = { .codec = STREAM_ZERO, .guard = &guard };
     const char *dir;
@@ -131,15 +130,14 @@ static int image_of(struct cli *c, const struct vane_dom *d, struct stream_in *i
         save_guard_end(&guard);
     }
     if (rc == -ENOSPC) {
+        struct vane_error first = *vane_last_error(c->v);
+
         snprintf(hint, sizeof(hint), "its memory lies in %s meanwhile: make room there, or TMPDIR names another directory", dir);
-        return vane_fail(c->v, rc, hint, "%s", vane_last_error(c->v)->what);
+        return vane_fail(c->v, rc, hint, "%s", first.what);
     }
     if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
         rc = vane_fail(c->v, -errno, NULL, "cannot read the image: %s", strerror(errno));
-    if (rc == 0)
-        rc = stream_read_config(in, &unused);
-    vane_config_free(unused);
-    return rc;
+    return rc == 0 ? stream_read_config(in, cfg) : rc;
 }
 
 /* All that speaks against it is said before a running domain is disturbed. */
@@ -155,7 +153,7 @@ static int judge(struct cli *c, struct vane_config *from, const char *name, char
 
 int cmd_clone(struct cli *c, int argc, char **argv)
 {
-    struct vane_config *from = NULL, *cfg = NULL;
+    struct vane_config *from = NULL, *cfg = NULL, *saved = NULL;
     struct start_options o = {0};
     struct stream_in in = { .fd = -1 };
     struct vane_dom d;
@@ -180,9 +178,12 @@ int cmd_clone(struct cli *c, int argc, char **argv)
         return cli_error(c);
     rc = judge(c, from, argv[optind + 1], argv + optind + 2, argc - optind - 2, &cfg);
     if (rc == 0 && runs)
-        rc = image_of(c, &d, &in);
+        rc = image_of(c, &d, &in, &saved);
+    if (rc == 0 && runs)
+        rc = check_devices(c, saved, cfg);              /* a device may have been plugged in meanwhile */
     rc = rc < 0 ? cli_error(c) : cli_start_image(c, &in, cfg, &o);
     vane_config_free(from);
+    vane_config_free(saved);
     vane_config_free(cfg);
     if (in.fd >= 0)
         cli_close_image(&in);
