@@ -48,11 +48,11 @@ def service_gap(rig, rounds, table):
         guest.verdict()
         guest.destroy()
         table.value(f"service gap, idle, {what}", 1000 * figures.median([m[1] for m in idle]), "ms")
-        table.value("heartbeats lost (most of all moves)", max(m[2] for m in idle), "", 0)
-        table.value("what the link carries", rate / 2**20, "MiB/s")
+        table.value(f"heartbeats lost, idle, {what} (most of all moves)", max(m[2] for m in idle), "", 0)
+        table.value(f"what the link carries, {what}", rate / 2**20, "MiB/s")
         table.value(f"service gap, {busy_pages:,} pages/s dirtied (half the link), {what}",
                     1000 * figures.median([m[1] for m in busy]), "ms", 300)
-        table.value("heartbeats lost, the same", max(m[2] for m in busy), "")
+        table.value(f"heartbeats lost, half the link, {what}", max(m[2] for m in busy), "")
 
 
 def close(rig):

@@ -183,7 +183,7 @@ def fault_matrix(hosts, guest, seeds, offsets):
 @slow
 @only_on("paravane")
 def test_fault_matrix(rig):
-    """Every cell at 5 places: 205 faults. RIG_SOAK=0.2 takes one."""
+    """Every cell at 5 places: 205 faults. RIG_SOAK=0.2 takes one place of each."""
     hosts = Hosts(rig)
     fault_matrix(hosts, hosts.guest().create(), seeds=(1,), offsets=soak(5))
 
@@ -191,7 +191,7 @@ def test_fault_matrix(rig):
 @slow
 @only_on("paravane")
 def test_tiny_fault_matrix(rig):
-    """The same with a guest that moves in a second: 2,091 faults."""
+    """The same with a guest that moves in a few seconds, at 17 places for 3 seeds: 2,091 faults."""
     hosts = Hosts(rig, overlays=TINY)
     fault_matrix(hosts, hosts.tiny().create(), seeds=(1, 2, 3), offsets=soak(17))
 
