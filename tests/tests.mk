@@ -52,6 +52,14 @@ DOM0_FILES += $(B)/agents/rexec:/usr/bin/rexec $(B)/agents/domwatch:/usr/bin/dom
               $(B)/agents/domfill:/usr/bin/domfill $(B)/agents/killat:/usr/bin/killat $(B)/agents/logcost:/usr/bin/logcost
 DOMU_FILES += $(B)/agents/checker:/usr/bin/checker $(B)/agents/churn:/usr/bin/churn
 
+# ---- what the rig runs beside its machines
+
+$(B)/rig/%: tests/rig/%.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE -o $@ $<
+
+RIG_PROGRAMS := $(B)/rig/etherswitch
+
 # ---- build/dom0.img
 
 DOMU_PARTS = $(foreach item,$(DOMU_FILES),$(firstword $(subst :, ,$(item))))
@@ -75,7 +83,7 @@ $(B)/guests.img: tests/image/mkimage.py tests/image/guests.list $(B)/domu.img $(
 	tests/image/mkimage.py --root $(PKGS)/root --list tests/image/guests.list --add $(B)/domu.img:/guests/domu.img \
 	    --add $$(ls $(PKGS)/root/boot/vmlinuz-*-amd64):/guests/vmlinuz --output $@
 
-IMAGES := $(B)/dom0.img $(B)/domu.img $(B)/guests.img $(B)/qemu.img
+IMAGES := $(B)/dom0.img $(B)/domu.img $(B)/guests.img $(B)/qemu.img $(RIG_PROGRAMS)
 ALL_TARGETS += $(IMAGES)
 
 # A Debian 12 guest: its disk, a mirror for its apt, and the initramfs that finds the disk.

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The networks between the machines of one test, and from there to this host.
 
-A Switch is a QEMU without a machine: a hub whose ports are datagram sockets, and one port for QEMU's user network.
-So hosts and guests share one Ethernet, 10.0.2.0/24, on which this host is 10.0.2.2 (the third party);
-ports of this host lead in through forward(). No root, no bridge, no tap.
+A Switch is etherswitch.c, which learns where addresses are, and on one of its ports a QEMU without a machine that has
+nothing but QEMU's user network. So hosts and guests share one Ethernet, 10.0.2.0/24, on which this host is 10.0.2.2 (the
+third party); ports of this host lead in through forward(). No root, no bridge, no tap.
 
 The user network takes every packet it sees for its own, whoever it is addressed to. Therefore hosts
 talk to each other over a cable() of their own, which is also faster.
 """
 import os
 import socket
+import subprocess
 
 import qemu
 
 GATEWAY = "10.0.2.2"
+OUTSIDE = "outside"
 
 
 def free_port(kind=socket.SOCK_STREAM):
@@ -25,8 +27,23 @@ def free_port(kind=socket.SOCK_STREAM):
 class Switch(qemu.Machine):
     def __init__(self, ports, log=None):
         super().__init__("none", name="switch", log=log)
-        self.ports = list(ports)
+        self.ports = [*ports, OUTSIDE]
         self.forwards = []
+        self.ether = None
+
+    def start(self):
+        self.ether = subprocess.Popen([os.path.join(qemu.BUILD, "rig/etherswitch"), self.dir, *self.ports],
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, preexec_fn=qemu.die_with_parent)
+        if not self.ether.stdout.readline():
+            raise qemu.Trouble("the switch between the hosts does not start")
+        return super().start()
+
+    def stop(self):
+        if self.ether:
+            self.ether.kill()
+            self.ether.wait()
+            self.ether.stdout.close()
+        super().stop()
 
     def forward(self, address, port, kind="tcp"):
         """A port of this host that leads to @address:@port; to be asked for before start()."""
@@ -43,15 +60,13 @@ class Switch(qemu.Machine):
                         f"remote.type=unix,remote.path={self.path(port, 'switch')}", mac)
 
     def arguments(self):
-        args = ["qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none",
+        return ["qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none",
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
                 "-netdev", ",".join(["user,id=outside"] + self.forwards),
-                "-netdev", "hubport,hubid=0,id=hub-outside,netdev=outside"]
-        for port in self.ports:
-            args += ["-netdev", f"dgram,id={port},local.type=unix,local.path={self.path(port, 'switch')},"
-                     f"remote.type=unix,remote.path={self.path(port, 'host')}",
-                     "-netdev", f"hubport,hubid=0,id=hub-{port},netdev={port}"]
-        return args
+                "-netdev", "hubport,hubid=0,id=hub-outside,netdev=outside",
+                "-netdev", f"dgram,id=cable,local.type=unix,local.path={self.path(OUTSIDE, 'host')},"
+                f"remote.type=unix,remote.path={self.path(OUTSIDE, 'switch')}",
+                "-netdev", "hubport,hubid=0,id=hub-cable,netdev=cable"]
 
 
 def cable(folder, ends, macs):
