@@ -68,7 +68,7 @@ static void idle(const struct thread *me)
     set_xen_guest_handle(op.ports, ports);
     do {
         if (!t->done && t->joins == NULL) {
-            if (op.nr_ports < POLL_PORTS)
+            if (t->port != 0 && op.nr_ports < POLL_PORTS)
                 ports[op.nr_ports++] = t->port;
             if (t->when < op.timeout)
                 op.timeout = t->when;

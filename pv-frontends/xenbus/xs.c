@@ -31,6 +31,7 @@ static int broken(struct xs *xs)
     return -XEN_EIO;
 }
 
+/* The daemon is told when the whole message is there, or the ring full: each word to it may cost a switch of domains. */
 static int put_bytes(struct xs *xs, const void *data, size_t len, uint64_t give_up)
 {
     const char *p = data;
@@ -43,6 +44,7 @@ static int put_bytes(struct xs *xs, const void *data, size_t len, uint64_t give_
         if (used == XENSTORE_RING_SIZE) {
             if (pv_now() > give_up)
                 return -XEN_ETIMEDOUT;
+            pv_evtchn_send(xs->port);
             pv_wait(xs->port, pv_now() + 10000000);
             continue;
         }
@@ -51,7 +53,6 @@ static int put_bytes(struct xs *xs, const void *data, size_t len, uint64_t give_
             xs->ring->req[MASK_XENSTORE_IDX(prod++)] = *p++;
         pv_wmb();
         pv_write_once(xs->ring->req_prod, prod);
-        pv_evtchn_send(xs->port);
     }
     return 0;
 }
@@ -82,12 +83,14 @@ static int get_bytes(struct xs *xs, void *data, size_t len, uint64_t give_up)
             pv_wait(xs->port, pv_now() + 10000000);
             continue;
         }
-        uint32_t cons = pv_read_once(xs->ring->rsp_cons);
+        uint32_t cons = pv_read_once(xs->ring->rsp_cons), before = cons;
         for (; n > 0 && len > 0; n--, len--)
             *p++ = xs->ring->rsp[MASK_XENSTORE_IDX(cons++)];
         pv_mb();
         pv_write_once(xs->ring->rsp_cons, cons);
-        pv_evtchn_send(xs->port);
+        pv_mb();
+        if (pv_read_once(xs->ring->rsp_prod) - before >= XENSTORE_RING_SIZE)        /* it was full: the daemon waits for room */
+            pv_evtchn_send(xs->port);
     }
     return 0;
 }
@@ -162,6 +165,7 @@ static int request(struct xs *xs, uint32_t type, uint32_t tx, const struct part 
         rc = put_bytes(xs, parts[i].data, parts[i].len, give_up);
     if (rc != 0)
         return broken(xs);              /* half a message is in the ring: nothing after it can be right */
+    pv_evtchn_send(xs->port);
     for (;;) {
         rc = get_message(xs, &head, give_up);
         if (rc == -XEN_ETIMEDOUT)

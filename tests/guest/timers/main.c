@@ -1,6 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Claim: time runs forward, timers fire at their time and not before, and a blocked vCPU wakes up. */
 #include "harness.h"
+#include "thread.h"
+
+static void sleeper(void *arg)
+{
+    thread_wait(0, *(const uint64_t *)arg);
+}
+
+/* Threads that wait for nothing but time leave the CPU to others. */
+static void test_rest(void)
+{
+    struct vcpu_runstate_info before, after;
+    uint64_t end = time_now() + 100 * MS;
+
+    item("threads-rest");
+    struct thread *t = thread_start(sleeper, &end);
+    CHECK(t != NULL, "no memory for a thread");
+    RC(hc_vcpu_op(VCPUOP_get_runstate_info, 0, &before), 0);
+    thread_wait(0, end);
+    RC(hc_vcpu_op(VCPUOP_get_runstate_info, 0, &after), 0);
+    if (t != NULL)
+        thread_join(t);
+    uint64_t blocked = after.time[RUNSTATE_blocked] - before.time[RUNSTATE_blocked];
+    CHECK(blocked >= 50 * MS, "blocked for only %lu of 100000 us", blocked / 1000);
+}
 
 void guest_test(void)
 {
@@ -60,4 +84,6 @@ void guest_test(void)
     uint64_t sum = rs.time[0] + rs.time[1] + rs.time[2] + rs.time[3];
     CHECK(rs.time[RUNSTATE_blocked] >= 50 * MS, "blocked only %lu us", rs.time[RUNSTATE_blocked] / 1000);
     CHECK(sum <= time_now(), "states sum up to %lu, system time is %lu", sum, time_now());
+
+    test_rest();
 }
