@@ -99,6 +99,7 @@ $(B)/unit/migrate/handover_test: tests/unit/migrate/world.c $(MIGRATE_PURE) \
 $(B)/unit/migrate/handover_test: MIGRATE_LINK := -Wl,--wrap=record_store
 $(B)/unit/migrate/record_test $(B)/unit/migrate/message_test: $(MIGRATE_PURE)
 $(B)/unit/migrate/record_test: MIGRATE_LINK := -Wl,--wrap=write,--wrap=fsync,--wrap=rename
+$(B)/unit/migrate/cards_test: dom0-tools/migrate/cards.c
 $(B)/unit/migrate/tls_test: dom0-tools/tls/tls.c
 $(B)/unit/migrate/tls_test: MIGRATE_LINK := -lssl -lcrypto
 

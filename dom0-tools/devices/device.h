@@ -116,19 +116,34 @@ void vif_name(char out[32], uint32_t domid, const struct vane_nic *n);
 struct vif_hold {
     char name[32];          /* its interface */
     uint8_t mac[6];
-    bool keeps;             /* false: this host's bridge decides by more than addresses, so nothing is kept */
+    unsigned index;         /* the bridge's */
+    bool may_keep, keeps;   /* false: this host's bridge decides by more than addresses, so nothing is kept */
     int bridge, card;       /* packet sockets */
     int64_t connected;      /* since when, vane_now_ms(); 0: it is not yet */
 };
+/* A frame on its way from host to host: this, then the frame as packet sockets give it (little endian). */
+struct vif_frame {
+    uint8_t mac[6];         /* the card's */
+    uint16_t length;
+};
 /*
- * From now on keep what comes to this host for the card, which is not connected yet. False: there is nothing to be done
- * for it (it is on no bridge of Linux), *@h is closed. No XenStore: this is in the guest's way.
+ * Prepare for what may come to this host for the card while its guest stands still. False: there is nothing to be done for
+ * it (it is on no bridge of Linux), *@h is closed. No XenStore: this is in the guest's way, as all that follows.
  */
 bool vif_hold(uint32_t domid, const struct vane_nic *n, const struct vane_uuid *uuid, struct vif_hold *h) MUST_CHECK;
-/* Tell the network's switches where the card's address is now (a reverse ARP request, as other hypervisors send). */
+/* From now on what comes is kept. */
+void vif_keep(struct vif_hold *h);
+/* Tell the network's switches where the card's address is now (a reverse ARP request, as other hypervisors send), */
 void vif_announce(const struct vif_hold *h);
-/* Give the card what was kept; false: its guest is not there yet. */
-bool vif_deliver(struct vif_hold *h);
+/* and this host's bridge, which believes what it heard last. */
+void vif_is_here(const struct vif_hold *h);
+/* Whether the guest has connected its card here, and listens. */
+bool vif_is_awake(struct vif_hold *h);
+/* Give the card what was kept, and keep no more; one frame (struct vif_frame's). */
+void vif_deliver(struct vif_hold *h);
+void vif_give(struct vif_hold *h, const uint8_t *frame, size_t n);
+/* What was kept, as struct vif_frame and frame by turns, as much as there is @room for; and keep no more. Returns the bytes. */
+size_t vif_kept(struct vif_hold *h, uint8_t *to, size_t room);
 void vif_hold_end(struct vif_hold *h);
 
 /* ---- console ---- */

@@ -2,10 +2,11 @@
 /*
  * vif_move.c - a network card that changes hosts
  *
- * While its guest stands still, and until its front end has connected here, a vif has no carrier: the bridge drops what
- * comes for it, and the senders find out by time-outs, which are longer than the rest of the move (a second for a TCP
- * connection that begins). So a packet socket on the bridge keeps these frames until the bridge has the vif as a port, then
- * they go out through it. The socket's receive buffer is the store: bounded, and gone with the process.
+ * While its guest stands still, and until its front end has connected at the target, what comes for it is lost, and the
+ * senders find out by time-outs, which are longer than the rest of the move (a second for a TCP connection that begins). So
+ * a packet socket on the bridge keeps these frames: the source's, until the network has been told to look elsewhere, and it
+ * sends them after the guest; the target's, until the bridge has the vif as a port, then all go out through it. The socket's
+ * receive buffer is the store: bounded, and gone with the process.
  *
  *   I1  the card is given only what the bridge would have given it: nothing is kept where more than addresses decides,
  *       which is with VLAN filtering or a firewall for bridged frames. The announcement is sent all the same.
@@ -13,6 +14,7 @@
  * ABI: packet(7); headers of virtio_net.h carry what offloads have left to do from one socket to the other.
  */
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -127,23 +129,26 @@ static bool listen_for(int fd, unsigned index, const uint8_t mac[6])
 bool vif_hold(uint32_t domid, const struct vane_nic *n, const struct vane_uuid *uuid, struct vif_hold *h)
 {
     char bridge[IFNAMSIZ];
-    unsigned index;
 
     *h = (struct vif_hold){ .bridge = -1, .card = -1 };
     vif_mac(n, uuid, h->mac);
     vif_name(h->name, domid, n);
-    index = bridge_index(h->name, bridge);
-    if (index)
-        h->bridge = packet_socket(index, 0);
+    h->index = bridge_index(h->name, bridge);
+    if (h->index)
+        h->bridge = packet_socket(h->index, 0);
     if (h->bridge >= 0)
         h->card = packet_socket(if_nametoindex(h->name), 0);
     if (h->card < 0) {
         vif_hold_end(h);
         return false;
     }
-    h->keeps = net_attribute(bridge, "bridge/vlan_filtering") == '0' && !net_bridged_is_filtered() &&       /* I1 */
-               listen_for(h->bridge, index, h->mac);
+    h->may_keep = net_attribute(bridge, "bridge/vlan_filtering") == '0' && !net_bridged_is_filtered();      /* I1 */
     return true;
+}
+
+void vif_keep(struct vif_hold *h)
+{
+    h->keeps = h->may_keep && listen_for(h->bridge, h->index, h->mac);
 }
 
 void vif_announce(const struct vif_hold *h)
@@ -170,7 +175,7 @@ void vif_announce(const struct vif_hold *h)
  * waited for, a moment; it also tells the bridge, which has seen the address elsewhere, where the guest is now. For one that
  * says nothing we tell it.
  */
-static bool is_awake(struct vif_hold *h)
+bool vif_is_awake(struct vif_hold *h)
 {
     if (net_attribute(h->name, "brport/state") != PORT_FORWARDS)
         return false;
@@ -180,23 +185,59 @@ static bool is_awake(struct vif_hold *h)
         return true;
     if (vane_now_ms() - h->connected <= SILENT_MS)
         return false;
-    (void)!net_port_has(h->name, h->mac);
+    vif_is_here(h);
     return true;
 }
 
-bool vif_deliver(struct vif_hold *h)
+void vif_is_here(const struct vif_hold *h)
+{
+    (void)!net_port_has(h->name, h->mac);
+}
+
+/* The next frame that was kept, in a buffer of this thread's, with what is left to do for it in front; 0: that was all. */
+static size_t next_kept(struct vif_hold *h, const uint8_t **out)
 {
     static __thread uint8_t frame[sizeof(struct virtio_net_hdr) + ETH_HLEN + 65536];
-    ssize_t n;
+    ssize_t n = 0;
 
-    if (!is_awake(h))
-        return false;
+    *out = frame;
+    while (h->keeps && (n = recv(h->bridge, frame, sizeof(frame), MSG_TRUNC)) > (ssize_t)sizeof(frame))
+        ;
+    return n > 0 ? (size_t)n : 0;
+}
+
+void vif_deliver(struct vif_hold *h)
+{
+    const uint8_t *frame;
+    size_t n;
+
     h->keeps = h->keeps && keep_no_more(h->bridge);
-    while (h->keeps && (n = recv(h->bridge, frame, sizeof(frame), MSG_TRUNC)) > 0) {
-        if ((size_t)n <= sizeof(frame))
-            (void)!send(h->card, frame, (size_t)n, 0);  /* what a full queue drops, it drops */
+    while ((n = next_kept(h, &frame)) > 0)
+        vif_give(h, frame, n);
+}
+
+void vif_give(struct vif_hold *h, const uint8_t *frame, size_t n)
+{
+    (void)!send(h->card, frame, n, 0);                  /* what a full queue drops, it drops */
+}
+
+size_t vif_kept(struct vif_hold *h, uint8_t *to, size_t room)
+{
+    const uint8_t *frame;
+    size_t n, used = 0;
+
+    h->keeps = h->keeps && keep_no_more(h->bridge);
+    while ((n = next_kept(h, &frame)) > 0) {
+        struct vif_frame f = { .length = htole16((uint16_t)n) };
+
+        if (n > UINT16_MAX || n > room - used || sizeof(f) > room - used - n)
+            continue;
+        memcpy(f.mac, h->mac, sizeof(f.mac));
+        memcpy(to + used, &f, sizeof(f));
+        memcpy(to + used + sizeof(f), frame, n);
+        used += sizeof(f) + n;
     }
-    return true;
+    return used;
 }
 
 void vif_hold_end(struct vif_hold *h)

@@ -87,10 +87,9 @@ void vane_userdata_write(struct vane *v, struct vane_record r, const struct vane
 void vane_userdata_remove(struct vane_record r);
 /* The configuration of a domain, whichever tool created it: text, malloc'ed, or NULL. */
 char *vane_config_of(struct vane_record r, size_t *len);
-/*
- * current.c: the same, parsed, under its present name and with the memory, vCPUs and share of CPU time that it has now.
- * -ENOENT: none is known. *@out is to be freed, NULL on failure.
- */
+/* current.c: the same, parsed. -ENOENT: none is known. *@out is to be freed, NULL on failure. */
+int vane_config_recorded(struct vane *v, const struct vane_dom *d, struct vane_config **out) MUST_CHECK;
+/* The same under its present name and with the memory, vCPUs and share of CPU time that it has now. */
 int vane_config_now(struct vane *v, const struct vane_dom *d, struct vane_config **out) MUST_CHECK;
 
 #endif

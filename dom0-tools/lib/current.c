@@ -60,7 +60,7 @@ static void add_share(struct vane *v, uint32_t domid, struct vane_config *cfg)
     cfg->has_weight = cfg->has_cap = true;
 }
 
-int vane_config_now(struct vane *v, const struct vane_dom *d, struct vane_config **out)
+int vane_config_recorded(struct vane *v, const struct vane_dom *d, struct vane_config **out)
 {
     size_t len = 0;
     char *text = vane_config_of(vane_record_of(d), &len);
@@ -71,6 +71,13 @@ int vane_config_now(struct vane *v, const struct vane_dom *d, struct vane_config
         return vane_fail(v, -ENOENT, "vane config-update gives it one", "the configuration of domain %s is not known", d->name);
     rc = vane_config_parse(v, "record", text, len, out);
     free(text);
+    return rc;
+}
+
+int vane_config_now(struct vane *v, const struct vane_dom *d, struct vane_config **out)
+{
+    int rc = vane_config_recorded(v, d, out);
+
     if (rc < 0)
         return rc;
     if (!vane_config_rename(*out, d->name)) {       /* xl keeps what it was received under: NAME--incoming */

@@ -89,18 +89,11 @@ int disks_release(struct vane *v, uint32_t domid)
 
 int disks_open(struct vane *v, const struct vane_dom *d)
 {
-    struct vane_config *cfg = NULL;
-    char *text;
-    size_t len = 0;
-    int rc;
+    struct vane_config *cfg;
+    int rc = vane_config_recorded(v, d, &cfg);
 
-    text = vane_config_of(vane_record_of(d), &len);
-    if (!text)
-        return vane_fail(v, -ENOENT, NULL, "the configuration of domain %u is not known", d->domid);
-    rc = vane_config_parse(v, "record", text, len, &cfg);
     for (unsigned i = 0; rc == 0 && i < cfg->n_disks; i++)
         rc = vbd_reopen(v, d->domid, &cfg->disks[i]);
-    free(text);
     vane_config_free(cfg);
     return rc;
 }

@@ -37,16 +37,6 @@ int guest_resume(struct vane *v, const struct migrate_record *r) MUST_CHECK;
 int guest_welcome(struct vane *v, const struct migrate_record *offer) MUST_CHECK;
 /* Make the copy, paused, from the stream; fills r->domid. Nothing is left on failure. */
 int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg, struct migrate_record *r) MUST_CHECK;
-/*
- * Its cards: what comes for them from now on is kept. NULL when there is nothing to be kept or it cannot be: the network
- * has to do without, as it does when a frame is lost.
- */
-struct guest_hold;
-struct guest_hold *guest_hold(const struct vane_config *cfg, const struct migrate_record *r) MUST_CHECK;
-/* It has started: tell the network where it is, and deliver when it has connected (a thread does). */
-void guest_arrived(struct guest_hold *h);
-/* Wait for that, some seconds at most, and let go; of a copy that did not start at once. */
-void guest_hold_end(struct guest_hold *h);
 /* Open its disks and start it; harmless when it runs. A failure means that it has not run. */
 int guest_start(struct vane *v, const struct migrate_record *r) MUST_CHECK;
 /* Give it its name; on one host that is free once the other copy is gone. */
@@ -55,5 +45,27 @@ int guest_rename(struct vane *v, const struct migrate_record *r) MUST_CHECK;
 /* ---- both ---- */
 /* Destroy the copy, also one that was left half made. Repeating it is safe. */
 int guest_destroy(struct vane *v, const struct migrate_record *r) MUST_CHECK;
+
+/* ---- its cards, at either host (cards.c) ---- */
+/*
+ * What comes for them while it stands still. All functions take NULL: there is nothing to be kept, or it cannot be, and
+ * the network does without, as it does when a frame is lost.
+ */
+struct guest_hold;
+/* Prepare, at the target and at the source, whose copy has a record of its configuration. */
+struct guest_hold *guest_hold(const struct vane_config *cfg, const struct migrate_record *r) MUST_CHECK;
+struct guest_hold *guest_hold_own(struct vane *v, const struct migrate_record *r) MUST_CHECK;
+/* From now on it is kept. */
+void guest_keep(struct guest_hold *h);
+/* Source: what was kept, for guest_frames(), at most @room bytes; nothing is kept any more. Returns how many. */
+size_t guest_kept(struct guest_hold *h, uint8_t *to, size_t room);
+/* Target: have the network send it here; */
+void guest_announce(struct guest_hold *h);
+/* the guest has started: announce it once more, and deliver when it has connected (a thread does); */
+void guest_arrived(struct guest_hold *h);
+/* what the source kept, to be delivered before our own. Bytes from another host, not looked at yet. */
+void guest_frames(struct guest_hold *h, const uint8_t *bytes, size_t n);
+/* Wait until all is delivered if it has arrived, some seconds at most, and let go. */
+void guest_hold_end(struct guest_hold *h);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* guest_xen.c - copies of guests as domains of this host (guest.h) */
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,14 +10,13 @@
 #include "../lib/create.h"
 #include "../lib/handle.h"
 #include "../lib/life.h"
+#include "cards.h"
 #include "disks.h"
 #include "guest.h"
 
 #define SLACK_KB 8192u                  /* page tables and the hypervisor's own of a domain */
 #define REUNION_MS 500
 #define REUNION_LOOK_US 20000
-#define DELIVER_MS 5000
-#define DELIVER_LOOK_US 5000
 
 /* The domain of the record, without its name: 1, or 0 when there is none (any more). */
 static int find(struct vane *v, const struct migrate_record *r, struct vane_dom *d)
@@ -94,6 +92,8 @@ int guest_resume(struct vane *v, const struct migrate_record *r)
         rc = stream_resume(v, &d);
     if (rc == 0 && strcmp(d.name, r->name) != 0 && vane_rename(v, &d, r->name) < 0)
         vane_log(v, VANE_WARN, "%s", vane_last_error(v)->what);
+    if (rc == 0)
+        cards_stay(v, &d);
     return rc;
 }
 
@@ -190,65 +190,6 @@ int guest_start(struct vane *v, const struct migrate_record *r)
     if (n == 0 && !r->paused && d.paused)
         n = vane_unpause(v, r->domid);
     return n;
-}
-
-/* ---- target: its cards ---- */
-
-struct guest_hold {
-    pthread_t thread;
-    bool arrived;
-    unsigned n;
-    struct vif_hold card[];
-};
-
-static void *deliver_thread(void *arg)
-{
-    struct guest_hold *h = arg;
-    int64_t end = vane_now_ms() + DELIVER_MS;
-    unsigned left = h->n;
-
-    while (left > 0 && vane_now_ms() < end) {
-        for (unsigned i = 0; i < left;) {
-            if (vif_deliver(&h->card[i])) {
-                vif_hold_end(&h->card[i]);
-                h->card[i] = h->card[--left];
-            } else {
-                i++;
-            }
-        }
-        usleep(DELIVER_LOOK_US);
-    }
-    h->n = left;
-    return NULL;
-}
-
-struct guest_hold *guest_hold(const struct vane_config *cfg, const struct migrate_record *r)
-{
-    struct guest_hold *h = r->paused ? NULL : calloc(1, sizeof(*h) + cfg->n_nics * sizeof(h->card[0]));
-
-    for (unsigned i = 0; h && i < cfg->n_nics; i++)
-        h->n += vif_hold(r->domid, &cfg->nics[i], &cfg->uuid, &h->card[h->n]);
-    return h;
-}
-
-void guest_arrived(struct guest_hold *h)
-{
-    if (!h || h->arrived)
-        return;
-    for (unsigned i = 0; i < h->n; i++)
-        vif_announce(&h->card[i]);
-    h->arrived = pthread_create(&h->thread, NULL, deliver_thread, h) == 0;
-}
-
-void guest_hold_end(struct guest_hold *h)
-{
-    if (!h)
-        return;
-    if (h->arrived)
-        pthread_join(h->thread, NULL);
-    for (unsigned i = 0; i < h->n; i++)
-        vif_hold_end(&h->card[i]);
-    free(h);
 }
 
 /* ---- both ---- */

@@ -3,7 +3,8 @@
  * message.c - messages as bytes (message.h)
  *
  * Little endian: magic[4] version:16 type:16 length:32 crc:32 id[16] epoch:64, then the body
- * state:32 code:32 codecs:32 what_len:16 hint_len:16 what hint. The checksum is of all with its own field 0.
+ * state:32 code:32 codecs:32 what_len:16 hint_len:16 what hint. The checksum is of all with its own field 0. MSG_FRAMES has
+ * the length and the CRC-32 of what follows in the places of code and codecs.
  */
 #include <endian.h>
 #include <errno.h>
@@ -49,6 +50,10 @@ size_t message_encode(uint8_t out[MESSAGE_MAX], const struct message *m)
                            htole64(m->epoch) };
     uint8_t *body = out + sizeof(h);
 
+    if (m->type == MSG_FRAMES) {
+        b.code = htole32(m->bulk);
+        b.codecs = htole32(m->bulk_crc);
+    }
     memcpy(h.id, m->id.b, sizeof(h.id));
     memcpy(body, &b, sizeof(b));
     memcpy(body + sizeof(b), m->what, what);
@@ -85,6 +90,14 @@ int message_decode(struct message *m, const uint8_t *in, size_t len, size_t *nee
     *m = (struct message){ .type = (enum message_type)le16toh(h.type), .epoch = le64toh(h.epoch),
                            .state = (enum migrate_state)le32toh(b.state), .codecs = le32toh(b.codecs),
                            .code = (int32_t)le32toh(b.code) };
+    if (m->type == MSG_FRAMES) {
+        m->bulk = (uint32_t)m->code;
+        m->bulk_crc = m->codecs;
+        m->code = 0;
+        m->codecs = 0;
+    }
+    if (m->bulk > MESSAGE_BULK_MAX)
+        return -EPROTO;
     memcpy(m->id.b, h.id, sizeof(h.id));
     memcpy(m->what, in + sizeof(h) + sizeof(b), what);
     memcpy(m->hint, in + sizeof(h) + sizeof(b) + what, hint);
@@ -187,4 +200,20 @@ int message_write(int fd, int timeout_ms, const struct message *m)
     uint8_t buf[MESSAGE_MAX];
 
     return bytes_write(fd, timeout_ms, buf, message_encode(buf, m));
+}
+
+int message_write_bulk(int fd, int timeout_ms, struct message *m, const void *bulk)
+{
+    int rc;
+
+    m->bulk_crc = (uint32_t)crc32(0, bulk, m->bulk);
+    rc = message_write(fd, timeout_ms, m);
+    return rc == 0 ? bytes_write(fd, timeout_ms, bulk, m->bulk) : rc;
+}
+
+int message_read_bulk(int fd, int timeout_ms, const struct message *m, void *bulk)
+{
+    int rc = bytes_read(fd, timeout_ms, bulk, m->bulk);
+
+    return rc == 0 && (uint32_t)crc32(0, bulk, m->bulk) != m->bulk_crc ? -EPROTO : rc;
 }

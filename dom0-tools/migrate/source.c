@@ -33,6 +33,7 @@ struct source {
     struct save_options copy;       /* as agreed with the target */
     struct link l;
     struct work w;
+    struct guest_hold *hold;        /* what comes for the guest's cards from the suspend on */
     int64_t down_ms, up_ms;
 };
 
@@ -247,8 +248,10 @@ static int on_progress(void *opaque, const struct save_progress *p)
     if (p->phase == SAVE_END)
         return 0;
     work_stage(&s->w, stage[p->phase], p);
-    if (p->phase == SAVE_FINAL)
+    if (p->phase == SAVE_FINAL) {
         atomic_store(&s->l.silence_ms, still_silence(s));
+        guest_keep(s->hold);
+    }
     if (p->phase != SAVE_CONFIG)
         return 0;
     /* the offer is out: what the target can unpack, if it is one of ours */
@@ -260,7 +263,24 @@ static int on_progress(void *opaque, const struct save_progress *p)
         s->copy.codec = STREAM_PLAIN;
     }
     s->copy.checksum = s->l.hello;
+    if (s->l.hello && s->l.codecs & TAKES_FRAMES)
+        s->hold = guest_hold_own(s->v, &s->r);
     return 0;
+}
+
+/* What came here for the guest's cards goes after it, while the target is busy with starting it. */
+static int send_frames(struct source *s)
+{
+    struct message m = word(s, MSG_FRAMES);
+    uint8_t *bulk = s->hold ? malloc(MESSAGE_BULK_MAX) : NULL;
+    int rc = 0;
+
+    if (bulk)
+        m.bulk = (uint32_t)guest_kept(s->hold, bulk, MESSAGE_BULK_MAX);
+    if (m.bulk)
+        rc = message_write_bulk(s->l.to, TELL_MS, &m, bulk);
+    free(bulk);
+    return rc;
 }
 
 /* The image is over there. Until COMMITTING is recorded every failure lets the guest go on here. */
@@ -294,6 +314,8 @@ static int hand_over(struct source *s, enum migrate_fate *fate)
         return conclude_xl(s, fate);
     m = word(s, MSG_COMMIT);
     rc = message_write(s->l.to, TELL_MS, &m);
+    if (rc == 0)
+        rc = send_frames(s);
     if (rc < 0)
         return vane_fail(s->v, rc, NULL, "the link to the target was lost while the guest was handed over");
     return conclude(s, fate);
@@ -500,6 +522,7 @@ int migrate_source(struct vane *v, const struct vane_dom *d, const struct migrat
         if (rc < 0 && out->fate == FATE_OPEN && rc != -ENOTRECOVERABLE)
             rc = try_again(&s, &out->fate);
         link_close(&s.l);
+        guest_hold_end(s.hold);
     }
     if (rc == 0 && out->fate == FATE_HERE)
         rc = vane_fail(v, -EIO, NULL, "the target could not start the guest: %s", s.r.why);

@@ -42,7 +42,8 @@ struct target {
 static int say(struct target *t, enum message_type type, const struct vane_error *e)
 {
     struct message m = { .type = type, .id = t->r.id, .epoch = t->r.epoch, .state = t->r.state,
-                         .codecs = 1u << STREAM_PLAIN | 1u << STREAM_ZERO | 1u << STREAM_ZLIB | 1u << STREAM_ZSTD };
+                         .codecs = 1u << STREAM_PLAIN | 1u << STREAM_ZERO | 1u << STREAM_ZLIB | 1u << STREAM_ZSTD |
+                                   TAKES_FRAMES };
     int rc;
 
     if (e) {
@@ -222,6 +223,18 @@ static int finish(struct target *t)
     return rc;
 }
 
+/* What the source kept for the guest's cards: of use only to a copy that runs. */
+static int take_frames(struct target *t, const struct message *m)
+{
+    uint8_t *bulk = malloc(MESSAGE_BULK_MAX);
+    int rc = bulk ? message_read_bulk(t->from, SAY_MS, m, bulk) : -ENOMEM;
+
+    if (rc == 0 && t->r.state == MIG_RUNNING)
+        guest_frames(t->hold, bulk, m->bulk);
+    free(bulk);
+    return rc < 0 ? vane_fail(t->v, rc, NULL, "frames for the guest did not arrive: %s", strerror(-rc)) : 0;
+}
+
 /* 0: go on; anything else ends the connection. */
 static int obey(struct target *t, const struct message *m)
 {
@@ -230,6 +243,8 @@ static int obey(struct target *t, const struct message *m)
 
     if (memcmp(&m->id, &t->r.id, sizeof(m->id)) != 0)
         return vane_fail(t->v, -EPROTO, NULL, "a message of another migration");
+    if (m->type == MSG_FRAMES)
+        return take_frames(t, m);
     if (m->epoch < t->r.epoch)
         return 0;                                                                       /* I3 */
     if (m->epoch > t->r.epoch && t->r.state != MIG_NONE) {
@@ -330,6 +345,7 @@ static int take_in(struct target *t, struct stream_in *in, struct vane_config *c
         rc = guest_receive(t->v, in, cfg, &t->r);
     if (rc == 0) {
         t->hold = guest_hold(cfg, &t->r);
+        guest_keep(t->hold);
         rc = note(t, MIG_READY, "");
         if (rc < 0 && guest_destroy(t->v, &t->r) < 0)
             vane_log(t->v, VANE_ERROR, "%s", vane_last_error(t->v)->what);
@@ -356,6 +372,7 @@ static int new_guest(struct target *t, struct stream_in *in, struct vane_config 
     }
     work_stage(&t->w, S5_READY, NULL);
     rc = say(t, MSG_STATE, NULL);
+    guest_announce(t->hold);                        /* if it goes on at the source, that will say so */
     if (rc == 0)
         rc = serve(t);
     pulse_stop(t);

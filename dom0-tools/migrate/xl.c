@@ -70,6 +70,7 @@ int xl_receive(struct vane *v, int from, int to, struct stream_in *in, struct va
     if (rc < 0)
         return rc;
     hold = guest_hold(cfg, &r);
+    guest_keep(hold);
     rc = take_over(v, from, to, &r, hold);
     guest_hold_end(hold);
     return rc;

@@ -28,7 +28,7 @@ def ping_pong(rig, hosts, guest, moves):
         guest.migrate()
         guest.runs(30)
         asked, answered = waited(guest, caller, begin)
-        assert asked < 5 or answered > asked // 2, "what came for the guest was lost"
+        assert asked < 5 or answered > asked * 3 // 4, "what came for the guest was lost"
     guest.verdict()
     end(hosts, guest)
 
@@ -43,13 +43,15 @@ def tiny_ping_pong(rig, moves):
 
 
 def waited(guest, caller, begin):
-    """(asked, answered): the calls that came between its start at the target and its first sign of life, when its card is not
-    connected."""
-    still = max(at for at, now in states(guest.hosts.log, guest.uuid, begin) if "run" not in now.values())
-    start = min(at for at, now in states(guest.hosts.log, guest.uuid, still) if "run" in now.values())
-    alive = min(beat.at for beat in guest.heart.beats(since=start))
-    asked, answered = caller.between(start + SLACK, alive)
-    print(f"  before its card was connected {asked} calls came, {answered} were answered", flush=True)
+    """(asked, answered): the calls that came between its suspend at the source and its first sign of life at the target."""
+    history = states(guest.hosts.log, guest.uuid, begin)
+    start = max(n for n, (_, now) in enumerate(history) if "run" not in now.values()) + 1
+    still = start
+    while still > 0 and "run" not in history[still - 1][1].values():
+        still -= 1
+    alive = min(beat.at for beat in guest.heart.beats(since=history[start][0]))
+    asked, answered = caller.between(history[still][0] + SLACK, alive)
+    print(f"  while it stood still and was not connected {asked} calls came, {answered} were answered", flush=True)
     return asked, answered
 
 
@@ -101,7 +103,7 @@ def test_filters_are_not_bypassed(rig):
     guest.migrate()
     guest.runs(30)
     asked, answered = waited(guest, caller, begin)
-    assert asked < 5 or answered < asked // 2, "frames went round the filter"
+    assert asked < 5 or answered < asked // 4, "frames went round the filter"
     guest.verdict()
     end(hosts, guest)
 

@@ -238,6 +238,7 @@ static void test_it_moves(void)
     begin();
     CU_ASSERT_EQUAL(migrate(0), 0);
     CU_ASSERT_TRUE(moved());
+    CU_ASSERT_TRUE(atomic_load(&world->frames));
     CU_ASSERT_EQUAL(records(MIGRATE_SOURCE) + records(MIGRATE_TARGET), 0);
     CU_ASSERT_EQUAL(atomic_load(&world->wrong), 0);
     CU_ASSERT_EQUAL(atomic_load(&world->connections), 1);

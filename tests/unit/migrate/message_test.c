@@ -62,6 +62,41 @@ static void test_every_bit(void)
     }
 }
 
+/* Frames follow their message: whole or not at all, and never more than there is room for. */
+static void test_what_follows(void)
+{
+    static uint8_t sent[40000], got[MESSAGE_BULK_MAX];
+    uint8_t buf[MESSAGE_MAX];
+    struct message m = sample(), back;
+    size_t need;
+    int p[2];
+
+    for (size_t i = 0; i < sizeof(sent); i++)
+        sent[i] = (uint8_t)(i * 7);
+    m.type = MSG_FRAMES;
+    m.bulk = sizeof(sent);
+    CU_ASSERT_FATAL(pipe(p) == 0);
+    CU_ASSERT_EQUAL(message_write_bulk(p[1], 20, &m, sent), 0);
+    CU_ASSERT_TRUE(message_read(p[0], 20, &back, NULL, 0) == 0 && back.bulk == sizeof(sent) && back.code == 0 && back.codecs == 0);
+    CU_ASSERT_EQUAL(message_read_bulk(p[0], 20, &back, got), 0);
+    CU_ASSERT_EQUAL(memcmp(sent, got, sizeof(sent)), 0);
+
+    CU_ASSERT_EQUAL(message_write_bulk(p[1], 20, &m, sent), 0);
+    CU_ASSERT_EQUAL(message_read(p[0], 20, &back, NULL, 0), 0);
+    back.bulk_crc ^= 1;                             /* as when a bit of what follows was flipped */
+    CU_ASSERT_EQUAL(message_read_bulk(p[0], 20, &back, got), -EPROTO);
+    CU_ASSERT_EQUAL(message_write(p[1], 20, &m), 0);
+    CU_ASSERT_EQUAL(message_read(p[0], 20, &back, NULL, 0), 0);
+    close(p[1]);
+    CU_ASSERT_EQUAL(message_read_bulk(p[0], 20, &back, got), -EPIPE);
+    close(p[0]);
+
+    m.bulk = MESSAGE_BULK_MAX + 1;
+    CU_ASSERT_EQUAL(message_decode(&back, buf, message_encode(buf, &m), &need), -EPROTO);
+    m.bulk = MESSAGE_BULK_MAX;
+    CU_ASSERT_EQUAL(message_decode(&back, buf, message_encode(buf, &m), &need), 0);
+}
+
 static void test_on_a_pipe(void)
 {
     struct message m = sample(), back;
@@ -93,7 +128,8 @@ static void test_on_a_pipe(void)
 int main(void)
 {
     static const struct unit_case cases[] = {
-        UNIT(test_there_and_back), UNIT(test_the_longest), UNIT(test_every_bit), UNIT(test_on_a_pipe), { 0 },
+        UNIT(test_there_and_back), UNIT(test_the_longest), UNIT(test_every_bit), UNIT(test_what_follows),
+        UNIT(test_on_a_pipe), { 0 },
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -191,17 +191,56 @@ int guest_start(struct vane *v, const struct migrate_record *r)
     return 0;
 }
 
-/* The guest's place on the network: told that it has arrived only when it runs here. */
+/* The guest's place on the network: what comes at the source while it stands still must be heard at the target. */
 struct guest_hold {
-    bool arrived;
+    enum migrate_role role;
+    bool keeps, arrived;
 };
 
 struct guest_hold *guest_hold(const struct vane_config *cfg, const struct migrate_record *r)
 {
+    struct guest_hold *h = calloc(1, sizeof(*h));
+
     (void)cfg;
-    if (atomic_load(&world->copy[r->role]) != GUEST_STILL)
-        world_wrong("frames are kept for a copy that is not there");
-    return calloc(1, sizeof(struct guest_hold));
+    if (h)
+        h->role = r->role;
+    return h;
+}
+
+struct guest_hold *guest_hold_own(struct vane *v, const struct migrate_record *r)
+{
+    (void)v;
+    return guest_hold(NULL, r);
+}
+
+void guest_keep(struct guest_hold *h)
+{
+    if (!h)
+        return;
+    if (atomic_load(&world->copy[h->role]) != GUEST_STILL)
+        world_wrong("frames are kept for a copy that is not there, or runs");
+    h->keeps = true;
+}
+
+void guest_announce(struct guest_hold *h)
+{
+    if (!h || !h->keeps || atomic_load(&world->copy[MIGRATE_TARGET]) == GUEST_GONE)
+        world_wrong("the network is told of a copy that is not there");
+}
+
+size_t guest_kept(struct guest_hold *h, uint8_t *to, size_t room)
+{
+    if (!h->keeps)
+        world_wrong("nobody has kept what came for the guest");
+    memset(to, 'f', room);
+    return room;
+}
+
+void guest_frames(struct guest_hold *h, const uint8_t *bytes, size_t n)
+{
+    if (n != MESSAGE_BULK_MAX || bytes[0] != 'f' || bytes[n - 1] != 'f' || !h || !h->arrived)
+        world_wrong("the frames are not those that were kept");
+    atomic_store(&world->frames, true);
 }
 
 void guest_arrived(struct guest_hold *h)
@@ -214,7 +253,7 @@ void guest_arrived(struct guest_hold *h)
 
 void guest_hold_end(struct guest_hold *h)
 {
-    if (h && !h->arrived && atomic_load(&world->copy[MIGRATE_TARGET]) == GUEST_RUNS)
+    if (h && h->role == MIGRATE_TARGET && !h->arrived && atomic_load(&world->copy[MIGRATE_TARGET]) == GUEST_RUNS)
         world_wrong("the network was not told of the copy that runs");
     free(h);
 }

@@ -21,6 +21,7 @@ struct world {
     /* the two copies */
     _Atomic(enum guest_is) copy[2];     /* by enum migrate_role */
     atomic_bool went_on, started, bad;  /* ran again at the source; ran at the target; could not be started there */
+    atomic_bool frames;                 /* what came for it at the source was heard of at the target */
     atomic_int wrong;                   /* rules broken */
     char what[200];
     /* what is to go wrong */
