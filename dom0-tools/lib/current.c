@@ -68,7 +68,7 @@ int vane_config_recorded(struct vane *v, const struct vane_dom *d, struct vane_c
 
     *out = NULL;
     if (!text)
-        return vane_fail(v, -ENOENT, "vane config-update gives it one", "the configuration of domain %s is not known", d->name);
+        return vane_fail(v, -ENOENT, "vane config-update gives it one", "the configuration of domain %u is not known", d->domid);
     rc = vane_config_parse(v, "record", text, len, out);
     free(text);
     return rc;

@@ -516,7 +516,7 @@ int migrate_source(struct vane *v, const struct vane_dom *d, const struct migrat
     }
     work_begin(&s.w, &s.r);
     work_stage(&s.w, S0_CONNECT, NULL);
-    rc = link_open(v, s.r.transport, BANNER_MS, &s.l);
+    rc = link_open(v, s.r.transport, o->stall_s ? o->stall_s * 1000 : BANNER_MS, &s.l);
     if (rc == 0) {
         rc = converse(&s, &out->fate);
         if (rc < 0 && out->fate == FATE_OPEN && rc != -ENOTRECOVERABLE)

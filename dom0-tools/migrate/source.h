@@ -18,7 +18,7 @@ struct migrate_options {
     const char *transport, *peer;       /* the command; its name for people */
     struct save_options copy;           /* limits and wishes; cancel and progress are ours */
     bool paused;
-    int stall_s;                        /* of the link while the guest runs; 0: the default */
+    int stall_s;                        /* how long the target may be silent at any stage; 0: what suits the stage */
     const atomic_bool *cancel;          /* may be set at any time; NULL: never */
     void (*show)(void *opaque, const char *json, const struct stage_line *line);
     void *opaque;

@@ -350,15 +350,22 @@ static void test_link_cut(void)
     }
     CU_ASSERT_TRUE(image < 21000);
     cut(UP, image - 200, image + 60, 17);
+    cut(UP, image + 60, image + 200000, 49999);     /* among the frames that follow */
+    begin();
+    world->fault = LINK_STALL;
+    world->cut_at[UP] = image + 5000;
+    migrate(1);
+    judge("stalled to the target after byte", image + 5000);
+    CU_ASSERT_TRUE(moved());
     cut(UP, 0, 600, 199);
 }
 
 /* A link that stands still: the guest runs again although nobody says that the link is dead. */
 static void test_link_stalls(void)
 {
-    static const long at[] = { 60, 54 + 56 + 40 };
+    static const long at[] = { 10, 60, 54 + 56 + 40 };              /* within the banner, HELLO, and READY */
 
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
         begin();
         world->fault = LINK_STALL;
         world->cut_at[DOWN] = at[i];
