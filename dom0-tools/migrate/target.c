@@ -6,6 +6,7 @@
  *   I2  DISCARDED is said only after it is on the disk; a copy with that record is never started.
  *   I3  a message of an older epoch than the record's changes nothing and is not answered.
  *   I4  one process a guest acts here: a connection of a newer epoch ends the process that serves the older one.
+ *   I5  only a sender that offers nothing is taken for xl: a damaged offer must not lead to xl's weaker protocol.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -440,10 +441,13 @@ int migrate_target(struct vane *v, int from, int to, bool paused)
         rc = stream_read_config(in, &cfg);
         if (rc == 0 && !cfg->name)
             rc = vane_fail(v, -EINVAL, NULL, "the guest that is sent has no name");
-        if (rc == 0 && in->offer_len && record_parse(&offer, (const char *)in->offer, in->offer_len) == 0)
-            rc = new_guest(&t, in, cfg, &offer, paused);
-        else if (rc == 0)
+        if (rc == 0 && in->offer_len == 0)
             rc = xl_receive(v, from, to, in, cfg, paused);
+        else if (rc == 0 && record_parse(&offer, (const char *)in->offer, in->offer_len) == 0)
+            rc = new_guest(&t, in, cfg, &offer, paused);
+        else if (rc == 0)                                                               /* I5 */
+            rc = vane_fail(v, -EPROTO, "try again; if it happens each time, the hosts' versions of vane do not fit",
+                           "what the sender offers is damaged, or of an unknown form");
         stream_in_close(in);
     }
     vane_config_free(cfg);

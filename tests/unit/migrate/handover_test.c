@@ -58,6 +58,8 @@ static bool carry(int direction, bool faulty, long *done, int from, int to)
 
     if (n <= 0)
         return false;
+    if (faulty && direction == UP && world->flip_at >= *done && world->flip_at < *done + n)
+        buf[world->flip_at - *done] ^= 4;
     if (limit >= 0 && *done + n > limit) {
         n = limit - *done;
         if (n > 0 && write(to, buf, (size_t)n) != n)
@@ -116,7 +118,7 @@ static void begin(void)
     world_open(dir, MIGRATE_SOURCE);
     memset(world, 0, sizeof(*world));
     atomic_store(&world->copy[MIGRATE_SOURCE], GUEST_RUNS);
-    world->cut_at[UP] = world->cut_at[DOWN] = -1;
+    world->cut_at[UP] = world->cut_at[DOWN] = world->flip_at = -1;
 }
 
 static int source_process(int stall_s)
@@ -360,6 +362,22 @@ static void test_link_cut(void)
     cut(UP, 0, 600, 199);
 }
 
+/* The first words of the source: if one is not what it was, the target is not taken for xl's, and has nothing. */
+static void test_offer_is_damaged(void)
+{
+    char text[RECORD_TEXT_MAX];
+    struct migrate_record r = { .name = "m" };
+    long n = (long)record_text(text, &r);
+
+    for (long at = 8; at < n; at += 11) {           /* behind "XL00" and the length; ours is shorter than the real one */
+        begin();
+        world->flip_at = at;
+        CU_ASSERT_EQUAL(migrate(0), 1);
+        CU_ASSERT_TRUE(stayed());
+        judge("a bit flipped in byte", at);
+    }
+}
+
 /* A link that stands still: the guest runs again although nobody says that the link is dead. */
 static void test_link_stalls(void)
 {
@@ -564,7 +582,7 @@ int main(int argc, char **argv)
     static const struct unit_case cases[] = {
         UNIT(test_it_moves), UNIT(test_refusals_leave_it_here), UNIT(test_copy_stays_for_a_while),
         UNIT(test_source_killed), UNIT(test_target_killed),
-        UNIT(test_records_cannot_be_written), UNIT(test_link_cut), UNIT(test_link_stalls),
+        UNIT(test_records_cannot_be_written), UNIT(test_link_cut), UNIT(test_offer_is_damaged), UNIT(test_link_stalls),
         UNIT(test_second_is_refused), UNIT(test_old_doubled_and_foreign_messages),
         UNIT(test_newer_connection_takes_over), UNIT(test_garbage), UNIT(test_promoted),
         UNIT(test_not_promoted), { 0 },

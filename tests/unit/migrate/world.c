@@ -302,7 +302,7 @@ void stream_in_close(struct stream_in *in)
 int stream_read_config(struct stream_in *in, struct vane_config **out)
 {
     static struct vane_config cfg;
-    struct migrate_record offer;
+    struct migrate_record offer = { .name = "m", .guest = { { 1, 2, 3 } } };    /* what the configuration says by itself */
     static char name[256];
     uint32_t n;
     int rc = bytes_read(in->fd, 20000, &n, sizeof(n));
@@ -311,8 +311,9 @@ int stream_read_config(struct stream_in *in, struct vane_config **out)
     if (rc < 0 || memcmp(in->head, "XL00", 4) != 0 || n > sizeof(in->offer))
         return vane_fail(in->v, -EINVAL, NULL, "no stream");
     rc = bytes_read(in->fd, 20000, in->offer, n);
-    if (rc < 0 || record_parse(&offer, (const char *)in->offer, n) < 0)
+    if (rc < 0)
         return vane_fail(in->v, -EINVAL, NULL, "no offer");
+    (void)!record_parse(&offer, (const char *)in->offer, n);
     in->offer_len = n;
     memcpy(name, offer.name, sizeof(name));
     cfg = (struct vane_config){ .name = name, .has_uuid = true, .uuid = offer.guest };

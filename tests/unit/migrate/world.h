@@ -28,6 +28,7 @@ struct world {
     int kill_at[2], store_fails_at[2];  /* by role: the n-th step, the n-th record; 0: never */
     atomic_int steps[2], stores[2];
     long cut_at[2];                     /* by direction: bytes of the first connection; -1: never */
+    long flip_at;                       /* a bit of this byte to the target */
     enum link_fault fault;
     atomic_int connections;
     bool start_fails, welcome_fails, settle_fails, receive_fails;
