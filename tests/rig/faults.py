@@ -189,9 +189,9 @@ def in_copy(rng, image_bytes):
 
 
 def of_hosts(rng, image_bytes):
-    """What the hosts run out of, or lose, while memory is copied. It is made 32 MiB at a time: a small guest has all of its
-    own by then."""
-    at, short = rng.randrange(200, image_bytes // 2), "source" if image_bytes > 64 << 20 else "target"
+    """What the hosts run out of, or lose, while memory is copied. It is made 32 MiB at a time, when the first pages are there: a
+    small guest has all of its own by then, or none."""
+    at, short = rng.randrange(200, image_bytes // 2), "source" if image_bytes > 64 << 20 else "one"
     return [
         Cell("S1", "hold", "from", 0, hold=("target", Host.eat_memory), mend=("target", Host.free_memory), options=LONG, expect="source"),
         Cell("S2", "hold", "to", at, hold=("target", Host.eat_memory), mend=("target", Host.free_memory), options=LONG, expect=short),
