@@ -239,6 +239,13 @@ static int conclude_xl(struct source *s, enum migrate_fate *fate)
 
 /* ---- a migration ---- */
 
+/* What comes for its cards while it stands still is for the target, if that one takes it. */
+static void hold_frames(struct source *s)
+{
+    if (!s->hold && link_hello(&s->l, 0) == 0 && s->l.codecs & TAKES_FRAMES)
+        s->hold = guest_hold_own(s->v, &s->r);
+}
+
 static int on_progress(void *opaque, const struct save_progress *p)
 {
     static const enum migrate_stage stage[] = { [SAVE_CONFIG] = S1_CREATE, [SAVE_PRECOPY] = S2_PRECOPY,
@@ -248,6 +255,8 @@ static int on_progress(void *opaque, const struct save_progress *p)
     if (p->phase == SAVE_END)
         return 0;
     work_stage(&s->w, stage[p->phase], p);
+    if (p->phase == SAVE_SUSPEND)
+        hold_frames(s);                             /* a HELLO that came late */
     if (p->phase == SAVE_FINAL) {
         atomic_store(&s->l.silence_ms, still_silence(s));
         guest_keep(s->hold);
@@ -262,9 +271,7 @@ static int on_progress(void *opaque, const struct save_progress *p)
             vane_log(s->v, VANE_WARN, "the target cannot unpack a compressed stream: it goes as it is");
         s->copy.codec = STREAM_PLAIN;
     }
-    s->copy.checksum = s->l.hello;
-    if (s->l.hello && s->l.codecs & TAKES_FRAMES)
-        s->hold = guest_hold_own(s->v, &s->r);
+    hold_frames(s);
     return 0;
 }
 
@@ -336,6 +343,7 @@ static int converse(struct source *s, enum migrate_fate *fate)
     s->copy.cancel = &s->l.broken;
     s->copy.progress = on_progress;
     s->copy.opaque = s;
+    s->copy.checksum = true;                        /* whoever the target is: xl passes over them */
     s->copy.stall_ms = (uint64_t)(s->o->stall_s ? s->o->stall_s : STALL_S) * 1000;
     atomic_store(&s->l.silence_ms, (int)s->copy.stall_ms);
     rc = link_listen(s->v, &s->l, s->o->cancel);

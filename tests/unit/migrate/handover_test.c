@@ -414,6 +414,33 @@ static void test_second_is_refused(void)
     CU_ASSERT_TRUE(moved());
 }
 
+/* A target that thinks for longer than the source waits for its first word: what need not be agreed on is there all the same. */
+static void test_target_is_heard_late(void)
+{
+    pid_t pid;
+    int status;
+
+    begin();
+    world->welcome_ms = 4000;
+    atomic_store(&world->hold, true);
+    pid = fork();
+    if (pid == 0)
+        _exit(source_process(0));
+    while (!atomic_load(&world->holding))
+        usleep(1000);
+    CU_ASSERT_EQUAL(records(MIGRATE_TARGET), 0);    /* so the source has not waited for it */
+    while (records(MIGRATE_TARGET) == 0)
+        usleep(1000);
+    usleep(300000);                                 /* HELLO comes directly behind the record */
+    atomic_store(&world->hold, false);
+    waitpid(pid, &status, 0);
+    CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CU_ASSERT_TRUE(atomic_load(&world->summed));
+    CU_ASSERT_TRUE(atomic_load(&world->frames));
+    judge("heard late", 0);
+    CU_ASSERT_TRUE(moved());
+}
+
 /* ---- a source of the test's own, which says what it likes ---- */
 
 static struct message word(enum message_type type, const struct vane_uuid *id, uint64_t epoch)
@@ -583,7 +610,7 @@ int main(int argc, char **argv)
         UNIT(test_it_moves), UNIT(test_refusals_leave_it_here), UNIT(test_copy_stays_for_a_while),
         UNIT(test_source_killed), UNIT(test_target_killed),
         UNIT(test_records_cannot_be_written), UNIT(test_link_cut), UNIT(test_offer_is_damaged), UNIT(test_link_stalls),
-        UNIT(test_second_is_refused), UNIT(test_old_doubled_and_foreign_messages),
+        UNIT(test_second_is_refused), UNIT(test_target_is_heard_late), UNIT(test_old_doubled_and_foreign_messages),
         UNIT(test_newer_connection_takes_over), UNIT(test_garbage), UNIT(test_promoted),
         UNIT(test_not_promoted), { 0 },
     };

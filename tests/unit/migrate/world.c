@@ -93,6 +93,7 @@ int guest_send(struct vane *v, const struct migrate_record *r, int fd, const str
         rc = bytes_write(fd, 2000, o->offer, o->offer_len);
     if (rc == 0)
         rc = o->progress(o->opaque, &p);
+    atomic_store(&world->summed, o->checksum);
     for (unsigned i = 0; i < IMAGE_BYTES / sizeof(page) && rc == 0; i++) {
         if (i == 10) {
             atomic_store(&world->holding, true);
@@ -150,6 +151,7 @@ int guest_resume(struct vane *v, const struct migrate_record *r)
 int guest_welcome(struct vane *v, const struct migrate_record *offer)
 {
     (void)offer;
+    usleep((unsigned)world->welcome_ms * 1000);
     return world->welcome_fails ? vane_fail(v, -ENOMEM, "make room", "no room") : 0;
 }
 

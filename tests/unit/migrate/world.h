@@ -21,6 +21,7 @@ struct world {
     /* the two copies */
     _Atomic(enum guest_is) copy[2];     /* by enum migrate_role */
     atomic_bool went_on, started, bad;  /* ran again at the source; ran at the target; could not be started there */
+    atomic_bool summed;                 /* the image went with checksums */
     atomic_bool frames;                 /* what came for it at the source was heard of at the target */
     atomic_int wrong;                   /* rules broken */
     char what[200];
@@ -31,6 +32,7 @@ struct world {
     long flip_at;                       /* a bit of this byte to the target */
     enum link_fault fault;
     atomic_int connections;
+    int welcome_ms;                     /* so long the target takes to its first word */
     bool start_fails, welcome_fails, settle_fails, receive_fails;
     atomic_int undroppable;             /* so many times the target cannot remove its copy */
     atomic_bool hold, holding;          /* the source waits in the middle of the image */
