@@ -214,10 +214,15 @@ def one_runner(log, uuid, since=0.0):
     return broken
 
 
+def promptest(beats):
+    """The heartbeat that was on its way for the shortest time: on a busy machine some arrive a second late."""
+    return min(beats, key=lambda e: e.at - e.mono / 1e9)
+
+
 def heart_rules(heart, since=0.0, drift=3.0):
     """One sender, one life: numbers rise by one, time and work never fall, the checkers found nothing."""
-    broken, last, first = [], None, None
-    for e in heart.beats(since=since):
+    broken, last, beats = [], None, heart.beats(since=since)
+    for e in beats:
         if e.errors:
             broken.append(f"the checker in the guest found {e.errors} errors (its console says what)")
             break
@@ -229,10 +234,12 @@ def heart_rules(heart, since=0.0, drift=3.0):
             for what in ("mono", "real", "steps", "block"):
                 if e.fields[what] < last.fields[what]:
                     broken.append(f"I8: {what} fell from {last.fields[what]} to {e.fields[what]}")
-        last, first = e, first or e
+        last = e
         if broken:
             break
-    if first and not broken:
+    if beats and not broken:
+        few = min(100, (len(beats) + 1) // 2)
+        first, last = promptest(beats[:few]), promptest(beats[-few:])
         passed = last.at - first.at
         real, mono = ((last.fields[what] - first.fields[what]) / 1e9 for what in ("real", "mono"))
         # CLOCK_MONOTONIC stands while a guest is suspended; a host knows the time of day to the second.
