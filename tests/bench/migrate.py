@@ -36,7 +36,7 @@ def link_rate(lines):
 
 def service_gap(rig, rounds, table):
     """What a client notices: of Linux, and of our own guest, whose resume takes the emulator less time."""
-    hosts = Hosts(rig, overlays=["guests.img", "tiny.img"])
+    hosts = Hosts(rig, overlays=["guests.img", "tiny.img"], watch_ms=20)       # a witness that does not hold up what it sees
     for what, make in (("Linux", hosts.guest), ("tiny guest", hosts.tiny)):
         guest = make(memory=192, rate=0, mib=32, disk=False).create()
         idle = [move(guest) for _ in range(rounds + 1)]

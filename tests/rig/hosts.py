@@ -32,6 +32,7 @@ class Host:
     def __init__(self, hosts, name, number, options):
         self.hosts, self.name = hosts, name
         self.state = hosts.rig.file(f"state-{name}", 16 << 20) if options.pop("durable", False) else None
+        self.watch_ms = options.pop("watch_ms", 5)
         self.address = f"10.1.0.{number}"           # where the other host finds it
         self.options = options
         self.number = number
@@ -66,7 +67,7 @@ class Host:
         self.watch = DomWatch(self.hosts.log, self.name, self.events)
         m.check(f"ip addr add {self.address}/24 dev eth1; ip link set eth1 mtu 9000 up")
         m.check("port=$(grep -lx events /sys/class/virtio-ports/*/name) && port=${port%/name} && "
-                f"{{ domwatch & rexec --listen 7000 {FAULT} & }} >/dev/${{port##*/}} 2>/tmp/agents.log")
+                f"{{ domwatch {self.watch_ms} & rexec --listen 7000 {FAULT} & }} >/dev/${{port##*/}} 2>/tmp/agents.log")
         if self.state:                              # before the first vane: its records outlive the power
             m.check("mkdir -p /var/lib/vane; mount -t ext4 /dev/vda /var/lib/vane 2>/dev/null || "
                     "{ mkfs.ext4 -q /dev/vda && mount -t ext4 /dev/vda /var/lib/vane; }", 60)
@@ -114,8 +115,8 @@ class Host:
 
 class Hosts:
     """Both, booted. @disk_mib: size of the disk for a guest's checker, /dev/nbd0 of both (0: none); @images: files that are
-    disks of both too, the next ones. @durable: /var/lib/vane of each lies on a disk of its own. Other options are the
-    machines'."""
+    disks of both too, the next ones. @durable: /var/lib/vane of each lies on a disk of its own. @watch_ms: how often domwatch
+    looks; it takes a tenth of a CPU at 5. Other options are the machines'."""
 
     def __init__(self, rig, disk_mib=4, images=(), timeout=180, prepare=lambda hosts: None, say=lambda text: None, a=None, b=None,
                  **options):
