@@ -71,7 +71,7 @@ def attempt(guest, cell, timeout=90):
     """One migration with one fault. Raises AssertionError when a rule is broken; else what came of it."""
     hosts, source, target = guest.hosts, guest.host, guest.hosts.other(guest.host)
     begin = time.monotonic()
-    domid = source.domid(guest.name)
+    (_, domid), = copies(hosts.log, guest.uuid)
     start(guest, cell)
     helper = None
     if cell.hold:
@@ -79,10 +79,10 @@ def attempt(guest, cell, timeout=90):
         helper.start()
         helper.join(timeout * qemu.SCALE)
     looks = int(timeout * qemu.SCALE * 5)
-    status = int(source.machine.check(f"i=0; until [ -s /tmp/status ]; do [ $((i=i+1)) -lt {looks} ] || "
-                                      "{ cat /tmp/out; exit 1; }; usleep 200000; done; cat /tmp/status",
-                                      timeout * 2).split()[-1])
-    text = source.machine.check("cat /tmp/out")
+    status, _, text = source.machine.check(f"i=0; until [ -s /tmp/status ]; do [ $((i=i+1)) -lt {looks} ] || "
+                                           "{ cat /tmp/out; exit 1; }; usleep 200000; done; cat /tmp/status /tmp/out",
+                                           timeout * 2).lstrip().partition("\n")
+    status = int(status)
     if cell.mend:
         act(*cell.mend, source, target)
     target.machine.check(f"rm -f {FAULT} {FAULT}.sh")
@@ -136,7 +136,7 @@ def settle(guest, source, target, cell, begin, domid):
     log = guest.hosts.log
     for _ in range(3):
         for host in (source, target):
-            host.machine.run("vane migrate --recover >>/tmp/recover.log 2>&1; vane list >/dev/null 2>&1", 120)
+            host.machine.run("vane migrate --recover >>/tmp/recover.log 2>&1", 120)
         now = copies(log, guest.uuid)
         if len(now) == 1 and list(now.values()) == ["run"]:
             break
@@ -158,8 +158,8 @@ def settle(guest, source, target, cell, begin, domid):
         broken += disk_order(log, begin) + guest.disk_chain()
     assert not broken, "\n".join(broken) + f"\n{context}"
     other = target if where == "source" else source
-    other.machine.check("i=0; until [ $(vane list | wc -l) = 2 ]; do [ $((i=i+1)) -lt 20 ] || { vane list; exit 1; }; sleep 1; done", 60)
-    left = other.free - other.free_pages()
+    left = other.free - other.free_pages("i=0; until [ $(vane list | wc -l) = 2 ]; do [ $((i=i+1)) -lt 20 ] || { vane list; exit 1; }; "
+                                         "sleep 1; done; ")
     assert abs(left) <= 16, f"host {other.name} has lost {left} frames: {context}"
     return where
 

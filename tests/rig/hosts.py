@@ -105,8 +105,9 @@ class Host:
         """Plug the cable to the other host in, or pull it out at this end."""
         self.machine.qmp("set_link", name="net1", up=up)
 
-    def free_pages(self):
-        return int(self.machine.check("domwatch --once").split("free ")[1].split()[1])
+    def free_pages(self, first=""):
+        """Frames in nobody's hands, once the shell has done what is to be done @first."""
+        return int(self.machine.check(first + "domwatch --once", 60).split("free ")[1].split()[1])
 
     def domid(self, name):
         status, text = self.machine.run(f"vane domid {name} 2>/dev/null")

@@ -194,7 +194,7 @@ def test_fault_matrix(rig):
 @only_on("paravane")
 def test_tiny_fault_matrix(rig):
     """The same with a guest that moves in a few seconds, at 17 places for 3 seeds: 2,091 faults."""
-    hosts = Hosts(rig, overlays=TINY)
+    hosts = Hosts(rig, overlays=TINY, watch_ms=10)
     fault_matrix(hosts, hosts.tiny().create(), seeds=(1, 2, 3), offsets=soak(17))
 
 
