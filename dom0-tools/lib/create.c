@@ -334,6 +334,8 @@ static int devices_first(struct work *w)
 
     if (rc == 0)
         rc = finish_devices(w);
+    if (rc == 0 && w->arg->has_devices)
+        w->arg->has_devices(w->domid, w->arg->whose);
     step_done(w, "devices");
     return rc;
 }

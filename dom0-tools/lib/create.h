@@ -34,6 +34,9 @@ struct vane_create {
     /* in: instead of loading a kernel, fill memory and vCPUs; 0 or -errno recorded */
     int (*fill)(struct vane *v, struct vane_fill *f, void *opaque);
     void *opaque;
+    /* in: with fill, called before it, when the domain's devices are there; or NULL */
+    void (*has_devices)(uint32_t domid, void *whose);
+    void *whose;
     /* in */
     bool paused;                /* leave it paused */
     bool disks_later;           /* another host has them open: only see that they are there; vbd_reopen() */

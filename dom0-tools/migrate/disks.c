@@ -87,13 +87,22 @@ int disks_release(struct vane *v, uint32_t domid)
     return rc;
 }
 
+int disks_open_of(struct vane *v, uint32_t domid, const struct vane_config *cfg)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; rc == 0 && i < cfg->n_disks; i++)
+        rc = vbd_reopen(v, domid, &cfg->disks[i]);
+    return rc;
+}
+
 int disks_open(struct vane *v, const struct vane_dom *d)
 {
     struct vane_config *cfg;
     int rc = vane_config_recorded(v, d, &cfg);
 
-    for (unsigned i = 0; rc == 0 && i < cfg->n_disks; i++)
-        rc = vbd_reopen(v, d->domid, &cfg->disks[i]);
+    if (rc == 0)
+        rc = disks_open_of(v, d->domid, cfg);
     vane_config_free(cfg);
     return rc;
 }

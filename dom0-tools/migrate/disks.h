@@ -3,6 +3,7 @@
 #ifndef VANE_MIGRATE_DISKS_H
 #define VANE_MIGRATE_DISKS_H
 
+#include "../config/config.h"
 #include "../lib/vane.h"
 
 /*
@@ -13,5 +14,6 @@
 int disks_release(struct vane *v, uint32_t domid) MUST_CHECK;
 /* Give the domain's back ends what its configuration names; nothing to do for those that have it. */
 int disks_open(struct vane *v, const struct vane_dom *d) MUST_CHECK;
+int disks_open_of(struct vane *v, uint32_t domid, const struct vane_config *cfg) MUST_CHECK;
 
 #endif

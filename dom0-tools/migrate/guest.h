@@ -35,10 +35,16 @@ int guest_resume(struct vane *v, const struct migrate_record *r) MUST_CHECK;
 /* ---- target ---- */
 /* Whether there is room for it, and its name and UUID are free: early, before a byte of it is sent. */
 int guest_welcome(struct vane *v, const struct migrate_record *offer) MUST_CHECK;
-/* Make the copy, paused, from the stream; fills r->domid. Nothing is left on failure. */
-int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg, struct migrate_record *r) MUST_CHECK;
-/* Open its disks and start it; harmless when it runs. A failure means that it has not run. */
-int guest_start(struct vane *v, const struct migrate_record *r) MUST_CHECK;
+struct guest_hold;
+/*
+ * Make the copy, paused, from the stream; fills r->domid. Nothing is left on failure but *@hold: what is to be kept for its
+ * cards is prepared while its memory comes (NULL: nobody keeps anything).
+ */
+int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg, struct migrate_record *r, struct guest_hold **hold)
+    MUST_CHECK;
+/* Open its disks and start it; harmless when it runs. A failure means that it has not run. @cfg: what it was received with, or
+ * NULL: its record has it. */
+int guest_start(struct vane *v, const struct migrate_record *r, const struct vane_config *cfg) MUST_CHECK;
 /* Give it its name; on one host that is free once the other copy is gone. */
 int guest_rename(struct vane *v, const struct migrate_record *r) MUST_CHECK;
 
@@ -51,7 +57,6 @@ int guest_destroy(struct vane *v, const struct migrate_record *r) MUST_CHECK;
  * What comes for them while it stands still. All functions take NULL: there is nothing to be kept, or it cannot be, and
  * the network does without, as it does when a frame is lost.
  */
-struct guest_hold;
 /* Prepare, at the target and at the source, whose copy has a record of its configuration. */
 struct guest_hold *guest_hold(const struct vane_config *cfg, const struct migrate_record *r) MUST_CHECK;
 struct guest_hold *guest_hold_own(struct vane *v, const struct migrate_record *r) MUST_CHECK;

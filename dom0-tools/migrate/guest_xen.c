@@ -135,9 +135,25 @@ int guest_welcome(struct vane *v, const struct migrate_record *offer)
     return rc;
 }
 
-int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg, struct migrate_record *r)
+struct incoming {
+    const struct vane_config *cfg;
+    struct migrate_record r;
+    struct guest_hold **hold;
+};
+
+static void prepare_hold(uint32_t domid, void *whose)
 {
-    struct vane_create a = { .replaces = VANE_DOMID_ANY, .console = "xenconsoled", .disks_later = true };
+    struct incoming *in = whose;
+
+    in->r.domid = domid;
+    *in->hold = guest_hold(in->cfg, &in->r);
+}
+
+int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg, struct migrate_record *r, struct guest_hold **hold)
+{
+    struct incoming one = { cfg, *r, hold };
+    struct vane_create a = { .replaces = VANE_DOMID_ANY, .console = "xenconsoled", .disks_later = true,
+                             .has_devices = prepare_hold, .whose = &one };
     char *final = cfg->name;
     int rc;
 
@@ -179,14 +195,14 @@ int guest_rename(struct vane *v, const struct migrate_record *r)
     return rc;
 }
 
-int guest_start(struct vane *v, const struct migrate_record *r)
+int guest_start(struct vane *v, const struct migrate_record *r, const struct vane_config *cfg)
 {
     struct vane_dom d;
     int n = find(v, r, &d);             /* its name is asked of XenStore: nothing for now */
 
     if (n <= 0)
         return n < 0 ? n : vane_fail(v, -ESRCH, NULL, "the copy of %s here is gone", r->name);
-    n = disks_open(v, &d);
+    n = cfg ? disks_open_of(v, d.domid, cfg) : disks_open(v, &d);
     if (n == 0 && !r->paused && d.paused)
         n = vane_unpause(v, r->domid);
     return n;

@@ -34,6 +34,7 @@ struct target {
     struct migrate_record r;
     struct work w;
     struct guest_hold *hold;            /* what comes for the copy's cards meanwhile */
+    const struct vane_config *cfg;      /* what it was received with; NULL: in another process */
     pthread_t pulse;
     bool pulsing;
     atomic_bool stop;
@@ -138,7 +139,7 @@ static int start(struct target *t)
         return note(t, MIG_LOST, is == GUEST_POWER ? "this host lost power" : "it was destroyed here");
     work_stage(&t->w, S7_START, NULL);
     if (is == GUEST_STILL)
-        rc = guest_start(t->v, &t->r);
+        rc = guest_start(t->v, &t->r, t->cfg);
     if (rc < 0) {
         first = *vane_last_error(t->v);
         vane_log(t->v, VANE_ERROR, "%s", first.what);
@@ -342,10 +343,10 @@ static int take_in(struct target *t, struct stream_in *in, struct vane_config *c
     if (rc == 0 && pthread_create(&t->pulse, NULL, pulse_thread, t) == 0)
         t->pulsing = true;
     in->stall_ms = STREAM_STALL_MS;
+    t->cfg = cfg;
     if (rc == 0)
-        rc = guest_receive(t->v, in, cfg, &t->r);
+        rc = guest_receive(t->v, in, cfg, &t->r, &t->hold);
     if (rc == 0) {
-        t->hold = guest_hold(cfg, &t->r);
         guest_keep(t->hold);
         rc = note(t, MIG_READY, "");
         if (rc < 0 && guest_destroy(t->v, &t->r) < 0)
@@ -450,8 +451,8 @@ int migrate_target(struct vane *v, int from, int to, bool paused)
                            "what the sender offers is damaged, or of an unknown form");
         stream_in_close(in);
     }
-    vane_config_free(cfg);
     leave(&t);
+    vane_config_free(cfg);
     free(in);
     return rc;
 }

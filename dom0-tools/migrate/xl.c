@@ -32,7 +32,8 @@ static int refuse(struct vane *v, int to, const struct migrate_record *r)
 }
 
 /* The copy is complete: what the sender says becomes of it. */
-static int take_over(struct vane *v, int from, int to, const struct migrate_record *r, struct guest_hold *hold)
+static int take_over(struct vane *v, int from, int to, const struct migrate_record *r, const struct vane_config *cfg,
+                     struct guest_hold *hold)
 {
     char said[sizeof(xl_go)], status = 0;
     int rc = bytes_write(to, SAY_MS, xl_ready, sizeof(xl_ready));
@@ -46,7 +47,7 @@ static int take_over(struct vane *v, int from, int to, const struct migrate_reco
             vane_log(v, VANE_ERROR, "%s", vane_last_error(v)->what);
         return vane_fail(v, rc, NULL, "the sender went away before it gave up its copy");
     }
-    if (guest_start(v, r) < 0)
+    if (guest_start(v, r, cfg) < 0)
         return refuse(v, to, r);
     guest_arrived(hold);
     rc = bytes_write(to, SAY_MS, xl_report, sizeof(xl_report));
@@ -61,17 +62,15 @@ int xl_receive(struct vane *v, int from, int to, struct stream_in *in, struct va
 {
     struct migrate_record r = { .role = MIGRATE_TARGET, .guest = cfg->uuid, .domid = VANE_DOMID_ANY,
                                 .paused = paused };
-    struct guest_hold *hold;
+    struct guest_hold *hold = NULL;
     int rc;
 
     snprintf(r.name, sizeof(r.name), "%.200s", cfg->name);
     snprintf(r.boot, sizeof(r.boot), "%s", migrate_boot_id());
-    rc = guest_receive(v, in, cfg, &r);
-    if (rc < 0)
-        return rc;
-    hold = guest_hold(cfg, &r);
-    guest_keep(hold);
-    rc = take_over(v, from, to, &r, hold);
+    rc = guest_receive(v, in, cfg, &r, &hold);
+    guest_keep(rc == 0 ? hold : NULL);
+    if (rc == 0)
+        rc = take_over(v, from, to, &r, cfg, hold);
     guest_hold_end(hold);
     return rc;
 }

@@ -209,6 +209,7 @@ static int write_image(struct saver *s, int64_t *down_ms)
         rc = suspend(s, down_ms);
     if (rc == 0)
         rc = final_round(s);
+    out_gather(&s->out);
     if (rc == 0)
         rc = write_memory(s);
     if (rc == 0)
@@ -219,6 +220,8 @@ static int write_image(struct saver *s, int64_t *down_ms)
         rc = out_record(&s->out, REC_END, NULL, 0);
     if (rc == 0)
         rc = out_bytes(&s->out, &end, sizeof(end));
+    if (rc == 0)
+        rc = out_flush(&s->out);
     return rc == 0 ? save_report(s, SAVE_END, 0, 0) : rc;
 }
 

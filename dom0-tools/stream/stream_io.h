@@ -36,6 +36,8 @@ struct stream_out {
     bool sparse;                        /* a file: zeros may become holes */
     bool made_nonblocking;
     struct XXH64_state_s *sum;          /* of every byte so far; NULL: not wanted */
+    uint8_t *gathered;                  /* of out_gather() */
+    size_t n_gathered;
 };
 
 /*
@@ -45,6 +47,13 @@ struct stream_out {
 int out_open(struct stream_out *o, bool sum) MUST_CHECK;
 void out_close(struct stream_out *o);
 void out_drop_sum(struct stream_out *o);
+
+/*
+ * From here to out_flush() small pieces are gathered and written as few: each write wakes the transport, which sends it, while
+ * the guest stands still. Not for pages. Without memory for it nothing is gathered.
+ */
+void out_gather(struct stream_out *o);
+int out_flush(struct stream_out *o) MUST_CHECK;
 
 /* 0, or -errno recorded. */
 int out_bytes(struct stream_out *o, const void *p, size_t n) MUST_CHECK;

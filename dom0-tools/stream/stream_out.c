@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -18,6 +19,7 @@
 #include "stream_io.h"
 
 #define TICK_MS 50
+#define GATHER_BYTES 65536u
 
 static int64_t now_ns(void)
 {
@@ -87,10 +89,8 @@ static void advance(struct iovec **iov, unsigned *n, size_t w)
 }
 
 /* Write all of @iov, which is used up. */
-static int put(struct stream_out *o, struct iovec *iov, unsigned n)
+static int write_all(struct stream_out *o, struct iovec *iov, unsigned n)
 {
-    for (unsigned i = 0; o->sum && i < n; i++)
-        XXH64_update(o->sum, iov[i].iov_base, iov[i].iov_len);
     advance(&iov, &n, 0);
     while (n) {
         int rc = wait_turn(o);
@@ -111,12 +111,57 @@ static int put(struct stream_out *o, struct iovec *iov, unsigned n)
         if (rc < 0)
             return rc;
         if (w > 0) {
-            o->bytes += (size_t)w;
             bucket_take(&o->limit, (uint64_t)w);
             advance(&iov, &n, (size_t)w);
         }
     }
     return 0;
+}
+
+static int write_gathered(struct stream_out *o)
+{
+    struct iovec iov = { o->gathered, o->n_gathered };
+
+    o->n_gathered = 0;
+    return write_all(o, &iov, 1);
+}
+
+/* All of @iov, which is used up. */
+static int put(struct stream_out *o, struct iovec *iov, unsigned n)
+{
+    size_t bytes = 0;
+    int rc = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        bytes += iov[i].iov_len;
+        if (o->sum)
+            XXH64_update(o->sum, iov[i].iov_base, iov[i].iov_len);
+    }
+    o->bytes += bytes;
+    if (o->gathered && bytes > GATHER_BYTES - o->n_gathered)
+        rc = write_gathered(o);
+    if (rc < 0 || !o->gathered || bytes > GATHER_BYTES)
+        return rc < 0 ? rc : write_all(o, iov, n);
+    for (unsigned i = 0; i < n; i++) {
+        if (iov[i].iov_len)
+            memcpy(o->gathered + o->n_gathered, iov[i].iov_base, iov[i].iov_len);
+        o->n_gathered += iov[i].iov_len;
+    }
+    return 0;
+}
+
+void out_gather(struct stream_out *o)
+{
+    o->gathered = malloc(GATHER_BYTES);
+}
+
+int out_flush(struct stream_out *o)
+{
+    int rc = write_gathered(o);
+
+    free(o->gathered);
+    o->gathered = NULL;
+    return rc;
 }
 
 int out_bytes(struct stream_out *o, const void *p, size_t n)
@@ -240,5 +285,7 @@ void out_close(struct stream_out *o)
     if (o->made_nonblocking)
         fcntl(o->fd, F_SETFL, fcntl(o->fd, F_GETFL) & ~O_NONBLOCK);
     o->made_nonblocking = false;
+    free(o->gathered);
+    o->gathered = NULL;
     out_drop_sum(o);
 }

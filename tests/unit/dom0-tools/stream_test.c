@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ static uint8_t image[512 * 1024];
 static size_t image_len;
 
 enum { PLAIN, SUMMED, ZLIB, ZSTD };
+#define GATHER_TEST_MAX 100000u
 #define BATCHES 20                      /* more than are under way at once */
 
 /* A batch of three pages' words, two of them with data, as PAGE_DATA or packed. */
@@ -259,6 +261,58 @@ static void test_holes(void)
 }
 
 /* A reader that does not read: the limit ends it, and so does a cancel. */
+/* Each write arrives as one packet: returns how many came for a fixed run of records, and what was in them. */
+static unsigned packets_of(bool gather, uint8_t *all, size_t *n)
+{
+    static uint8_t body[GATHER_TEST_MAX];
+    static const size_t sizes[] = { 8, 0, 4096, 24, 61500, 100, 90000, 16 };
+    struct stream_out o = { .v = v };
+    unsigned packets = 0;
+    int fd[2];
+    ssize_t got;
+
+    CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fd), 0);
+    o.fd = fd[0];
+    *n = 0;
+    CU_ASSERT_EQUAL(out_open(&o, true), 0);
+    if (gather)
+        out_gather(&o);
+    for (unsigned i = 0; i <= sizeof(sizes) / sizeof(sizes[0]); i++) {
+        if (i < sizeof(sizes) / sizeof(sizes[0])) {
+            struct iovec part = { body, sizes[i] };
+
+            memset(body, (int)i + 1, sizes[i]);
+            CU_ASSERT_EQUAL(out_record(&o, REC_VERIFY, &part, 1), 0);
+            CU_ASSERT_EQUAL(out_checksum(&o), 0);
+        } else if (gather) {
+            CU_ASSERT_EQUAL(out_flush(&o), 0);
+        }
+        while ((got = recv(fd[1], all + *n, GATHER_TEST_MAX * 4 - *n, 0)) > 0) {
+            *n += (size_t)got;
+            packets++;
+        }
+    }
+    CU_ASSERT_EQUAL(o.bytes, *n);
+    out_close(&o);
+    close(fd[0]);
+    close(fd[1]);
+    return packets;
+}
+
+/* The same bytes, checksums among them, in order, whatever fits and whatever does not. */
+static void test_gathered(void)
+{
+    uint8_t *one = malloc(GATHER_TEST_MAX * 4), *other = malloc(GATHER_TEST_MAX * 4);
+    size_t n = 0, m = 0;
+
+    CU_ASSERT_FATAL(one && other);
+    CU_ASSERT_EQUAL(packets_of(false, one, &n), 16);            /* a record and its checksum, eight times */
+    CU_ASSERT_EQUAL(packets_of(true, other, &m), 4);            /* twice one that does not fit any more; the large one; the rest */
+    CU_ASSERT_TRUE(n == m && memcmp(one, other, n) == 0);
+    free(one);
+    free(other);
+}
+
 static void test_stalled_writer(void)
 {
     static uint8_t much[1 << 20];
@@ -376,7 +430,7 @@ int main(void)
 {
     static const struct unit_case cases[] = {
         UNIT(test_round_trip), UNIT(test_offer_and_head), UNIT(test_every_cut), UNIT(test_every_flip),
-        UNIT(test_lies), UNIT(test_holes), UNIT(test_stalled_writer), UNIT(test_stalled_reader), UNIT(test_config_survives), { 0 },
+        UNIT(test_lies), UNIT(test_holes), UNIT(test_gathered), UNIT(test_stalled_writer), UNIT(test_stalled_reader), UNIT(test_config_survives), { 0 },
     };
     int rc;
 

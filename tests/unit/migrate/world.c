@@ -155,12 +155,12 @@ int guest_welcome(struct vane *v, const struct migrate_record *offer)
     return world->welcome_fails ? vane_fail(v, -ENOMEM, "make room", "no room") : 0;
 }
 
-int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg, struct migrate_record *r)
+int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg, struct migrate_record *r, struct guest_hold **hold)
 {
     uint8_t byte;
     int rc = 0;
 
-    (void)cfg;
+    *hold = guest_hold(cfg, r);
     for (unsigned i = 0; i < IMAGE_BYTES && rc == 0; i++) {
         rc = bytes_read(in->fd, 20000, &byte, 1);
         if (i == 15000)
@@ -176,8 +176,9 @@ int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg,
     return 0;
 }
 
-int guest_start(struct vane *v, const struct migrate_record *r)
+int guest_start(struct vane *v, const struct migrate_record *r, const struct vane_config *cfg)
 {
+    (void)cfg;
     world_step();
     if (world->start_fails) {
         atomic_store(&world->bad, true);
