@@ -37,8 +37,8 @@ int guest_resume(struct vane *v, const struct migrate_record *r) MUST_CHECK;
 int guest_welcome(struct vane *v, const struct migrate_record *offer) MUST_CHECK;
 struct guest_hold;
 /*
- * Make the copy, paused, from the stream; fills r->domid. Nothing is left on failure but *@hold: what is to be kept for its
- * cards is prepared while its memory comes (NULL: nobody keeps anything).
+ * Make the copy, paused, from the stream; fills r->domid. Nothing is left of it on failure. *@hold, NULL before, is prepared
+ * while its memory comes (guest_hold() below) and is the caller's to end in any case.
  */
 int guest_receive(struct vane *v, struct stream_in *in, struct vane_config *cfg, struct migrate_record *r, struct guest_hold **hold)
     MUST_CHECK;
