@@ -392,6 +392,20 @@ static void test_link_stalls(void)
     }
 }
 
+/* A source in a process of its own, which waits in the middle of the image until world->hold is taken back. */
+static pid_t held_source(void)
+{
+    pid_t pid;
+
+    atomic_store(&world->hold, true);
+    pid = fork();
+    if (pid == 0)
+        _exit(source_process(0));
+    while (!atomic_load(&world->holding))
+        usleep(1000);
+    return pid;
+}
+
 /* Two of one guest at once. */
 static void test_second_is_refused(void)
 {
@@ -399,12 +413,7 @@ static void test_second_is_refused(void)
     int status;
 
     begin();
-    atomic_store(&world->hold, true);
-    pid = fork();
-    if (pid == 0)
-        _exit(source_process(0));
-    while (!atomic_load(&world->holding))
-        usleep(1000);
+    pid = held_source();
     CU_ASSERT_EQUAL(migrate(0), 1);
     CU_ASSERT_EQUAL(atomic_load(&world->connections), 1);       /* it did not come to that */
     atomic_store(&world->hold, false);
@@ -422,12 +431,7 @@ static void test_target_is_heard_late(void)
 
     begin();
     world->welcome_ms = 4000;
-    atomic_store(&world->hold, true);
-    pid = fork();
-    if (pid == 0)
-        _exit(source_process(0));
-    while (!atomic_load(&world->holding))
-        usleep(1000);
+    pid = held_source();
     CU_ASSERT_EQUAL(records(MIGRATE_TARGET), 0);    /* so the source has not waited for it */
     while (records(MIGRATE_TARGET) == 0)
         usleep(1000);
