@@ -71,7 +71,9 @@ def attempt(guest, cell, timeout=90):
     """One migration with one fault. Raises AssertionError when a rule is broken; else what came of it."""
     hosts, source, target = guest.hosts, guest.host, guest.hosts.other(guest.host)
     begin = time.monotonic()
-    (_, domid), = copies(hosts.log, guest.uuid)
+    before = copies(hosts.log, guest.uuid)
+    assert len(before) == 1, f"{cell}: there are {len(before)} copies already ({before})"
+    (_, domid), = before
     start(guest, cell)
     helper = None
     if cell.hold:

@@ -260,7 +260,6 @@ static void test_holes(void)
     close(fd);
 }
 
-/* A reader that does not read: the limit ends it, and so does a cancel. */
 /* Each write arrives as one packet: returns how many came for a fixed run of records, and what was in them. */
 static unsigned packets_of(bool gather, uint8_t *all, size_t *n)
 {
@@ -313,6 +312,7 @@ static void test_gathered(void)
     free(other);
 }
 
+/* A reader that does not read: the limit ends it, and so does a cancel. */
 static void test_stalled_writer(void)
 {
     static uint8_t much[1 << 20];
